@@ -1,0 +1,144 @@
+# waybill: decide where mail leaves and where it comes back to.
+#
+#   make            build everything into build/
+#   make demo       see it work: a throwaway Postfix on loopback
+#   make check      every test (installs what is missing, where it may)
+#   make install    DESTDIR and PREFIX are honoured
+
+VERSION   = 0.1.0
+PREFIX    = /usr/local
+SBINDIR   = $(PREFIX)/sbin
+BINDIR    = $(PREFIX)/bin
+MANDIR    = $(PREFIX)/share/man
+DATADIR   = $(PREFIX)/share/waybill
+SYSCONFDIR = /etc
+B         = build
+# The tests use Debian's own Python and its packages, whatever else is in PATH.
+PYTHON    = /usr/bin/python3
+
+PKGS      = libconfuse libpcre2-8 libcrypto jansson
+WARNINGS  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 \
+            -Wmissing-prototypes -Wstrict-prototypes -Werror
+CFLAGS    = -O2 -g
+HARDENING = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+SANITIZE  =
+override CPPFLAGS += -D_GNU_SOURCE -DWB_VERSION='"$(VERSION)"' -I. -Irules
+override CFLAGS   += -std=c17 -pthread $(WARNINGS) $(HARDENING) $(SANITIZE)
+override LDFLAGS  += -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE)
+# Asked for when something is built, so that `make demo` can install first.
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
+PKG_LIBS   = $(shell pkg-config --libs $(PKGS))
+
+RULES_SRC  = $(wildcard rules/*/*.c)
+MILTER_SRC = $(wildcard milter/*.c)
+TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c)
+UNIT_SRC   = $(wildcard tests/unit/test_*.c)
+RULES_OBJ  = $(RULES_SRC:%.c=$B/obj/%.o)
+MILTER_OBJ = $(MILTER_SRC:%.c=$B/obj/%.o)
+TOOL_OBJ   = $(TOOL_SRC:%.c=$B/obj/%.o)
+UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
+ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(UNIT_SRC)
+ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h tests/unit/*.h)
+
+.PHONY: all unit demo check install uninstall clean format analyze
+
+all: $B/librules.a
+
+$B/librules.a: $(RULES_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$B/waybill-milter: $(MILTER_OBJ) $B/librules.a
+	$(CC) $(LDFLAGS) -o $@ $(MILTER_OBJ) $B/librules.a -lmilter $(PKG_LIBS)
+
+$B/waybill: $(TOOL_OBJ) $B/librules.a
+	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/librules.a $(PKG_LIBS)
+
+$B/unit/%: tests/unit/%.c $B/librules.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< \
+		$B/librules.a -lcmocka $(PKG_LIBS)
+
+$B/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+unit: $(UNIT_BIN)
+
+# ---- what a new user runs ---------------------------------------------------
+
+# A second make, so that pkg-config is asked after the packages are there.
+demo:
+	@contrib/need build demo
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@WAYBILL_BUILD=$B $(PYTHON) tests/mta/demo.py
+
+# Every test: once as built for use, then the parts that need no MTA under the
+# sanitizers, and a clang build for its own warnings.
+check:
+	@contrib/need build demo check
+	@echo "== build (gcc)"
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all unit
+	@echo "== build (clang)"
+	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang B=build/clang all unit
+	@echo "== build (address and undefined behaviour sanitizers)"
+	@$(MAKE) --no-print-directory -s -j$(JOBS) B=build/asan HARDENING=-fPIE \
+		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" all unit
+	@echo "== build (thread sanitizer)"
+	@$(MAKE) --no-print-directory -s -j$(JOBS) B=build/tsan HARDENING=-fPIE \
+		SANITIZE=-fsanitize=thread all
+	@echo "== the core stands alone"
+	@tests/core-stands-alone $B/librules.a
+	@echo "== tests under the thread sanitizer"
+	@WAYBILL_BUILD=build/tsan $(PYTEST) tests/dialogue
+	@echo "== tests under the address and undefined behaviour sanitizers"
+	@WAYBILL_BUILD=build/asan $(PYTEST) tests/unit tests/conf tests/golden tests/dialogue
+	@echo "== all tests, with real mail servers"
+	@WAYBILL_BUILD=$B $(PYTEST) tests
+
+PYTEST = ASAN_OPTIONS=detect_leaks=1 PYTHONDONTWRITEBYTECODE=1 \
+         $(PYTHON) -m pytest -q -p no:cacheprovider
+JOBS   = $(shell nproc 2>/dev/null || echo 2)
+
+# ---- installing -------------------------------------------------------------
+
+INSTALL = install
+MAN1 = contrib/man/waybill.1
+MAN5 = contrib/man/waybill.conf.5
+MAN8 = contrib/man/waybill-milter.8
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
+		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DATADIR)
+	$(INSTALL) -m 755 $B/waybill-milter $(DESTDIR)$(SBINDIR)/
+	$(INSTALL) -m 755 $B/waybill $(DESTDIR)$(BINDIR)/
+	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/
+	$(INSTALL) -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5/
+	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8/
+	$(INSTALL) -m 644 contrib/waybill.conf.sample $(DESTDIR)$(DATADIR)/
+	$(INSTALL) -m 644 contrib/waybill-milter.service $(DESTDIR)$(DATADIR)/
+
+# The configuration in $(SYSCONFDIR)/waybill is the admin's and stays.
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/waybill-milter $(DESTDIR)$(BINDIR)/waybill \
+		$(DESTDIR)$(MANDIR)/man1/waybill.1 \
+		$(DESTDIR)$(MANDIR)/man5/waybill.conf.5 \
+		$(DESTDIR)$(MANDIR)/man8/waybill-milter.8
+	rm -rf $(DESTDIR)$(DATADIR)
+
+# ---- keeping it in shape ----------------------------------------------------
+
+clean:
+	rm -rf $B
+
+format:
+	clang-format -i $(ALL_SRC) $(ALL_HDR)
+
+analyze:
+	clang-tidy --quiet $(ALL_SRC) -- -std=c17 $(CPPFLAGS) $(PKG_CFLAGS)
+	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability \
+		--inline-suppr -I. -Irules -D_GNU_SOURCE -DWB_VERSION='""' \
+		rules milter tool
+
+-include $(shell find $B -name '*.d' 2>/dev/null)

@@ -1,0 +1,36 @@
+/* The facts of one message, as the decision core sees them. The milter and
+ * `waybill explain` fill this in; nothing in it is trusted. */
+#ifndef WB_MAIL_ENVELOPE_H
+#define WB_MAIL_ENVELOPE_H
+
+#include <stddef.h>
+
+#include "mail/address.h"
+
+struct wb_recipient {
+    struct wb_address address;
+    const char *given;  /* exactly as the MTA gave it: delrcpt needs that */
+    const char *mailer; /* {rcpt_mailer}; NULL or "" when the MTA gave none */
+    const char *host;   /* {rcpt_host}, the nexthop; NULL when not known */
+    const char *notify; /* the client's own NOTIFY value, or NULL */
+    const char *orcpt;  /* the client's own ORCPT value, or NULL */
+};
+
+struct wb_header {
+    const char *name;
+    const char *value; /* raw: may be folded and encoded */
+};
+
+struct wb_envelope {
+    const char *queue_id;      /* NULL when not known (yet) */
+    struct wb_address sender;
+    const char *login;         /* {auth_authen}; NULL without authentication */
+    const char *client;        /* IPv4 or IPv6 address; NULL: local submission */
+    const char *listener;      /* {daemon_name}; NULL when not known */
+    const struct wb_recipient *recipients;
+    size_t recipient_count;
+    const struct wb_header *headers; /* in message order */
+    size_t header_count;
+};
+
+#endif
