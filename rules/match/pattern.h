@@ -1,0 +1,47 @@
+/* Regular expressions (PCRE2, JIT), bounded so that no message can hold a
+ * thread for long. */
+#ifndef WB_MATCH_PATTERN_H
+#define WB_MATCH_PATTERN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* What a criterion answers. WB_RETRY: cannot tell (a limit was hit, or out of
+ * memory); it becomes a temporary failure, never a "no". */
+enum wb_verdict { WB_NO, WB_YES, WB_RETRY };
+
+/* CPU time that one message may spend in patterns. */
+struct wb_budget {
+    uint32_t match_limit; /* PCRE2's match limit, per match */
+    uint64_t limit_ns;    /* for all matches of the message together */
+    uint64_t used_ns;
+    uint64_t (*clock_ns)(void); /* monotonic; wb_budget_cpu_clock or a test's */
+};
+
+/* The calling thread's CPU time in ns. */
+uint64_t wb_budget_cpu_clock(void);
+
+struct wb_pattern;
+
+/* Compile source (caseless unless it says (?-i), UTF-8, JIT where the CPU has
+ * it). Returns EX_OK, EX_DATAERR with the place of the fault in *err, or
+ * EX_OSERR. The caller frees *out with wb_pattern_free. */
+int wb_pattern_new(const char *source, struct wb_pattern **out,
+                   struct wb_err *err);
+void wb_pattern_free(struct wb_pattern *pattern);
+
+/* Does the pattern match somewhere in subject? Invalid UTF-8 in subject
+ * matches nothing at that place but is no error. */
+enum wb_verdict wb_pattern_search(const struct wb_pattern *pattern,
+                                  const char *subject,
+                                  struct wb_budget *budget);
+
+/* Does the pattern match the whole of subject? */
+enum wb_verdict wb_pattern_is_whole(const struct wb_pattern *pattern,
+                                    const char *subject,
+                                    struct wb_budget *budget);
+
+#endif
