@@ -1,0 +1,294 @@
+#include "conf/schema.h"
+
+#include <string.h>
+
+#include "conf/conf.h"
+
+#define COUNT(array)    (sizeof(array) / sizeof *(array))
+#define IN(type, field) offsetof(struct type, field)
+
+/* A row says only what is its own. */
+#define ROW(t, n, at, ...)                                                     \
+    {                                                                          \
+        .name = (n), .type = WB_TYPE_##t, .offset = (at), __VA_ARGS__          \
+    }
+
+static const struct wb_word mta_words[] = {{"postfix", WB_MTA_POSTFIX, false},
+                                           {0}};
+static const struct wb_word attach_words[] = {
+    {"before_queue", WB_BEFORE_QUEUE, false},
+    {"after_queue", WB_AFTER_QUEUE, false},
+    {0}};
+static const struct wb_word tls_words[] = {{"none", WB_TLS_NONE, false},
+                                           {"starttls", WB_TLS_STARTTLS, false},
+                                           {"tls", WB_TLS_IMPLICIT, false},
+                                           {"ssl", WB_TLS_IMPLICIT, true},
+                                           {0}};
+static const struct wb_word auth_words[] = {{"none", WB_AUTH_NONE, false},
+                                            {"plain", WB_AUTH_PLAIN, false},
+                                            {"login", WB_AUTH_LOGIN, false},
+                                            {0}};
+static const struct wb_word mode_words[] = {
+    {"keep", WB_RETURN_KEEP, false}, {"domain", WB_RETURN_DOMAIN, false}, {0}};
+static const struct wb_word match_on_words[] = {
+    {"header", WB_ON_HEADER, false},
+    {"envelope", WB_ON_ENVELOPE, false},
+    {"either", WB_ON_EITHER, false},
+    {0}};
+static const struct wb_word unmatched_words[] = {
+    {"reject", WB_UNMATCHED_REJECT, false},
+    {"deliver", WB_UNMATCHED_DELIVER, false},
+    {0}};
+static const struct wb_word class_words[] = {
+    {"inbound", WB_LISTENER_INBOUND, false},
+    {"outbound", WB_LISTENER_OUTBOUND, false},
+    {0}};
+static const struct wb_word deliver_words[] = {{"webhook", 0, false}, {0}};
+
+static const struct wb_option top_options[] = {
+    ROW(WORD, "mta", IN(wb_conf, mta), .words = mta_words,
+        .fallback = "postfix", .help = "the MTA that relays"),
+    ROW(WORD, "attach", IN(wb_conf, attach), .words = attach_words,
+        .fallback = "before_queue",
+        .help = "where the milter sits: before or after the MTA's queue"),
+    ROW(TEXT, "socket", IN(wb_conf, socket),
+        .fallback = "unix:waybill/milter.sock",
+        .help = "where the MTA reaches the milter; a relative path lies "
+                "below queue_directory"),
+    ROW(TEXT, "socket_group", IN(wb_conf, socket_group), .fallback = "postfix",
+        .help = "group of the socket; empty: as started"),
+    ROW(MODE, "socket_mode", IN(wb_conf, socket_mode), .fallback = "0660",
+        .help = "mode of the socket, octal"),
+    ROW(TEXT, "queue_directory", IN(wb_conf, queue_directory),
+        .fallback = "/var/spool/postfix", .help = "the MTA's queue directory"),
+    ROW(TEXT, "mta_config", IN(wb_conf, mta_config), .fallback = "/etc/postfix",
+        .help = "the MTA's configuration directory"),
+    ROW(TEXT, "loopback_listener", IN(wb_conf, loopback_listener),
+        .fallback = "127.0.0.1:10028",
+        .help = "address and port of the generated listener for the MTA's "
+                "own second passes"),
+    ROW(TEXT, "lmtp_socket", IN(wb_conf, lmtp_socket),
+        .fallback = "unix:waybill/lmtp.sock",
+        .help = "where the MTA reaches waybill-lmtp"),
+    ROW(TEXT, "user", IN(wb_conf, user), .fallback = "waybill",
+        .help = "user that the milter becomes; empty: as started"),
+    ROW(TEXT, "pid_file", IN(wb_conf, pid_file),
+        .fallback = "/run/waybill/waybill-milter.pid",
+        .help = "file for the milter's process id; empty: none"),
+    ROW(TEXT, "control_socket", IN(wb_conf, control_socket),
+        .fallback = "/run/waybill/control.sock",
+        .help = "socket of `waybill reload` and `waybill status`"),
+    ROW(PATH, "secret_file", WB_NOT_STORED, .fallback = "secret",
+        .help = "keys, one a line: the first signs, all verify"),
+    ROW(TEXT, "tag_header", IN(wb_conf, tag_header),
+        .fallback = "X-Waybill-Route",
+        .help = "header that tells the routes of a message"),
+    ROW(NETWORKS, "networks", IN(wb_conf, networks),
+        .count_offset = IN(wb_conf, network_count),
+        .fallback = "127.0.0.0/8, ::1/128",
+        .help = "own clients, beside authenticated ones"),
+    ROW(LOWER, "outbound_mailers", IN(wb_conf, outbound_mailers),
+        .fallback = "smtp",
+        .help = "the MTA's mailers whose recipients are routed"),
+    ROW(LIST, "relayhosts", IN(wb_conf, relayhosts),
+        .help = "nexthops that are the MTA's default"),
+    ROW(WORD, "inbound_unmatched", IN(wb_conf, inbound_unmatched),
+        .words = unmatched_words, .fallback = "reject",
+        .help = "what happens to mail that no inbound section matches"),
+    ROW(NUMBER, "match_limit", IN(wb_conf, match_limit), .min = 1000,
+        .max = 10000000, .fallback = "100000",
+        .help = "PCRE2's match limit, for one match"),
+    ROW(NUMBER, "match_budget_ms", IN(wb_conf, match_budget_ms), .min = 1,
+        .max = 10000, .fallback = "100",
+        .help = "CPU time for all patterns of one message"),
+    ROW(SIZE, "header_max_octets", IN(wb_conf, header_max_octets), .min = 1024,
+        .max = 1048576, .fallback = "102400",
+        .help = "the longest header value that can be judged; Postfix cuts at 102400"),
+    ROW(SIZE, "message_max_kb", IN(wb_conf, message_max_octets), .min = 64,
+        .max = 1048576, .scale = 1024, .fallback = "4096",
+        .help = "memory for one message's recipients and headers"),
+    ROW(LIST, "include", WB_NOT_STORED,
+        .help = "more files, read after this one; * and ? are understood"),
+    ROW(LIST, "rule_table", WB_NOT_STORED, .help = "tables with a rule a row"),
+    ROW(LIST, "route_table", WB_NOT_STORED,
+        .help = "tables with a route a row"),
+    ROW(LIST, "inbound_table", WB_NOT_STORED,
+        .help = "tables with an inbound section a row"),
+};
+
+static const struct wb_option route_options[] = {
+    ROW(TEXT, "host", IN(wb_route, host),
+        .help = "the relay: a name, or an address in brackets"),
+    ROW(NUMBER, "port", IN(wb_route, port), .min = 1, .max = 65535,
+        .help = "25, or 587 with starttls, or 465 with tls"),
+    ROW(WORD, "tls", IN(wb_route, tls), .words = tls_words,
+        .help = "starttls with a username, else none"),
+    ROW(PATH, "ca_file", IN(wb_route, ca_file),
+        .help = "certificates to trust; without it the system's"),
+    ROW(WORD, "auth", IN(wb_route, auth), .words = auth_words,
+        .help = "plain with a username, else none"),
+    ROW(TEXT, "username", IN(wb_route, username), .help = "the account"),
+    ROW(PATH, "password_file", IN(wb_route, password_file),
+        .help = "file with the password, mode 0600"),
+    ROW(FLAG, "allow_cleartext", IN(wb_route, allow_cleartext),
+        .fallback = "no",
+        .help = "the password may cross a connection without TLS"),
+    ROW(TEXT, "return_path", WB_NOT_STORED,
+        .help = "a return_path, or keep; without it the sender decides"),
+};
+
+static const struct wb_option rule_options[] = {
+    ROW(NUMBER, "priority", IN(wb_rule, priority), .min = -1000000,
+        .max = 1000000, .fallback = "100", .help = "the smaller number wins"),
+    ROW(ADDRESSES, "recipients", IN(wb_rule, recipients),
+        .help = "user@dom, dom, .dom, * or /regex/"),
+    ROW(ADDRESSES, "senders", IN(wb_rule, senders),
+        .help = "user@dom, dom, .dom, * or /regex/"),
+    ROW(LIST, "logins", IN(wb_rule, logins), .help = "authenticated users"),
+    ROW(NETWORKS, "clients", IN(wb_rule, clients),
+        .count_offset = IN(wb_rule, client_count),
+        .help = "addresses and networks of clients"),
+    ROW(LIST, "listeners", IN(wb_rule, listeners),
+        .help = "listeners that the mail came in by"),
+    ROW(LIST, "header", WB_NOT_STORED, .help = "a header's name and a regex"),
+    ROW(TEXT, "route", WB_NOT_STORED, .help = "the route that mail takes"),
+};
+
+static const struct wb_option return_path_options[] = {
+    ROW(WORD, "mode", IN(wb_return_path, mode), .words = mode_words,
+        .fallback = "domain", .help = "what becomes of the envelope sender"),
+    ROW(TEXT, "domain", IN(wb_return_path, domain),
+        .help = "the new domain; %d is the sender's"),
+    ROW(ADDRESSES, "senders", IN(wb_return_path, senders),
+        .help = "senders that it is for"),
+    ROW(LIST, "logins", IN(wb_return_path, logins),
+        .help = "authenticated users that it is for"),
+    ROW(LIST, "listeners", IN(wb_return_path, listeners),
+        .help = "listeners that it is for"),
+};
+
+static const struct wb_option inbound_options[] = {
+    ROW(DOMAINS, "domains", IN(wb_inbound, domains),
+        .help = "recipient domains that it is for"),
+    ROW(TEXT, "header", IN(wb_inbound, header_name), .fallback = "To",
+        .help = "header that match is tried on"),
+    ROW(TEXT, "match", WB_NOT_STORED, .help = "a regex"),
+    ROW(WORD, "match_on", IN(wb_inbound, match_on), .words = match_on_words,
+        .fallback = "header",
+        .help = "what match is tried on; the envelope is the recipient"),
+    ROW(TEXT, "webhook", WB_NOT_STORED,
+        .help = "the webhook that gets the mail"),
+};
+
+static const struct wb_option bounces_options[] = {
+    ROW(DOMAINS, "domains", IN(wb_bounces, domains),
+        .help = "return path domains, which bounces come back to"),
+    ROW(WORD, "deliver", WB_NOT_STORED, .words = deliver_words,
+        .fallback = "webhook", .help = "where bounces go"),
+    ROW(TEXT, "webhook", WB_NOT_STORED,
+        .help = "the webhook that gets bounces"),
+};
+
+static const struct wb_option webhook_options[] = {
+    ROW(TEXT, "url", IN(wb_webhook, url),
+        .help = "http:// or https:// address"),
+};
+
+static const struct wb_option listener_options[] = {
+    ROW(WORD, "class", IN(wb_listener, class), .words = class_words,
+        .help = "whose mail comes in by it: inbound or outbound"),
+};
+
+#define SECTION(k, titled, single, rows, text)                                 \
+    {                                                                          \
+        .kind = (k), .has_title = (titled), .is_single = (single),             \
+        .options = (rows), .count = COUNT(rows), .help = (text)                \
+    }
+
+static const struct wb_schema_section sections[] = {
+    SECTION("", false, true, top_options, "what stands outside of sections"),
+    SECTION("route", true, false, route_options, "a way out"),
+    SECTION("rule", true, false, rule_options, "which mail takes which route"),
+    SECTION("return_path", true, false, return_path_options,
+            "what the envelope sender becomes"),
+    SECTION("inbound", true, false, inbound_options,
+            "which incoming mail goes to which webhook"),
+    SECTION("bounces", false, true, bounces_options, "where bounces come back"),
+    SECTION("webhook", true, false, webhook_options,
+            "an address that mail is posted to"),
+    SECTION("listener", true, false, listener_options,
+            "an SMTP service of the MTA, by its daemon name"),
+};
+
+/* The design's words that are still to come. */
+static const struct {
+    const char *kind, *option, *word;
+} later[] = {
+    {"", "notify", NULL},
+    {"", "mta", "sendmail"},
+    {"route", "preset", NULL},
+    {"route", "from", NULL},
+    {"route", "rate", NULL},
+    {"route", "fallback", NULL},
+    {"route", "pop_before_smtp", NULL},
+    {"route", "return_path", "from"},
+    {"route", "return_path", "account"},
+    {"route", "auth", "cram-md5"},
+    {"route", "auth", "ntlm"},
+    {"route", "auth", "any"},
+    {"return_path", "mode", "batv"},
+    {"return_path", "mode", "srs"},
+    {"return_path", "mode", "verp"},
+    {"return_path", "overflow", NULL},
+    {"return_path", "max_age", NULL},
+    {"bounces", "deliver", "sender"},
+    {"bounces", "deliver", "address"},
+    {"bounces", "replies", NULL},
+    {"webhook", "format", NULL},
+    {"webhook", "api_key_file", NULL},
+    {"listener", "address", NULL},
+    {"listener", "port", NULL},
+    {"listener", "max_connections", NULL},
+    {"listener", "interval_ms", NULL},
+    {"listener", "max_size_kb", NULL},
+};
+
+const struct wb_schema_section *wb_schema(size_t *count)
+{
+    *count = COUNT(sections);
+    return sections;
+}
+
+const struct wb_schema_section *wb_schema_section(const char *kind)
+{
+    for (size_t i = 0; i < COUNT(sections); i++)
+        if (strcmp(sections[i].kind, kind) == 0)
+            return &sections[i];
+    return NULL;
+}
+
+const struct wb_option *wb_schema_option(const struct wb_schema_section *in,
+                                         const char *name)
+{
+    for (size_t i = 0; i < in->count; i++)
+        if (strcmp(in->options[i].name, name) == 0)
+            return &in->options[i];
+    return NULL;
+}
+
+bool wb_option_is_list(const struct wb_option *option)
+{
+    return option->type >= WB_TYPE_LIST;
+}
+
+bool wb_schema_is_later(const char *kind, const char *option, const char *word)
+{
+    for (size_t i = 0; i < COUNT(later); i++) {
+        if (strcmp(later[i].kind, kind) || strcmp(later[i].option, option))
+            continue;
+        if (word ? later[i].word && strcmp(later[i].word, word) == 0
+                 : !later[i].word)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,300 @@
+"""Configurations and what `waybill check` says about them.
+
+A case is a file: good/NAME.conf or bad/NAME.conf. The lines it expects on
+stderr, exactly and in order, stand at its top:
+
+    # expect: NAME.conf:5: port: "5x7" is not a number; 1 to 65535 is right
+
+A good one exits with 0 and may expect warnings; a bad one exits with 78.
+parts/ holds what cases include. Each case runs in a copy of its folder that
+has, beside it, `secret` (0640) and `password` (0600).
+"""
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+BUILD = Path(os.environ.get("WAYBILL_BUILD", HERE.parent.parent / "build"))
+WAYBILL = BUILD.resolve() / "waybill"
+PASSWORD = "correct horse battery staple"
+
+
+def cases(kind):
+    return [pytest.param(p, id=p.stem)
+            for p in sorted((HERE / kind).glob("*.conf"))]
+
+
+def expected(path):
+    mark = "# expect: "
+    return [line[len(mark):] for line in path.read_text().splitlines()
+            if line.startswith(mark)]
+
+
+def write(path, text, mode=0o644):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    path.chmod(mode)
+    return path
+
+
+def add_secrets(folder):
+    write(folder / "secret", "k" * 44 + "\n", 0o640)
+    write(folder / "password", PASSWORD + "\n", 0o600)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    add_secrets(tmp_path)
+    return tmp_path
+
+
+def check(folder, *args):
+    """Returns the exit status and the lines of stderr; stdout stays empty."""
+    done = subprocess.run([WAYBILL, "check", *args], cwd=folder, text=True,
+                          errors="replace", capture_output=True, timeout=60)
+    assert done.stdout == ""
+    assert PASSWORD not in done.stderr
+    return done.returncode, done.stderr.splitlines()
+
+
+def check_text(folder, text, **files):
+    """Check text as w.conf, with other files beside it."""
+    write(folder / "w.conf", text)
+    for name, content in files.items():
+        write(folder / name, content)
+    return check(folder, "-c", "w.conf")
+
+
+@pytest.mark.parametrize("path", cases("good"))
+def test_good(path, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(path.parent, folder)
+    add_secrets(folder)
+    status, lines = check(folder, "-c", path.name)
+    assert lines == expected(path)
+    assert status == 0
+
+
+@pytest.mark.parametrize("path", cases("bad"))
+def test_bad(path, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(path.parent, folder)
+    add_secrets(folder)
+    status, lines = check(folder, "-c", path.name)
+    assert lines == expected(path)
+    assert any(": warning: " not in line for line in lines)
+    assert status == 78
+
+
+ROUTE = ('route a { host = "relay.example.com" username = "u"\n'
+         ' password_file = "password" }\n'
+         'rule r { route = a }\n')
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o644, 0o660, 0o666])
+def test_password_that_others_can_read(folder, mode):
+    (folder / "password").chmod(mode)
+    password = folder / "password"
+    assert check_text(folder, ROUTE) == (78, [
+        f"w.conf:2: password_file: {password} has mode {mode:04o}; "
+        f"chmod 600 {password}"])
+
+
+@pytest.mark.parametrize("content, fault", [
+    ("", "the file is empty; the password stands on its only line"),
+    ("\n", "the file is empty; the password stands on its only line"),
+    ("a\nb\n", "the file has several lines; the password stands on its only "
+               "line"),
+    ("a\r\n", "the password holds a NUL or CR; one plain line is right"),
+    ("a\0b\n", "the password holds a NUL or CR; one plain line is right"),
+    (" a\n", "the password begins or ends with a blank, which Postfix's "
+             "tables would lose"),
+    ("a" * 1024, "the password is too long; at most 1023 octets are right"),
+    ("a" * 9999, "the password is too long; at most 1023 octets are right"),
+])
+def test_password_content(folder, content, fault):
+    password = write(folder / "password", content, 0o600)
+    assert check_text(folder, ROUTE) == (78, [
+        f"w.conf:2: password_file: {password}: {fault}"])
+
+
+@pytest.mark.parametrize("content", ["pass", "pass\n", "p a s s\n", "a" * 1023])
+def test_password_is_fine(folder, content):
+    write(folder / "password", content, 0o600)
+    assert check_text(folder, ROUTE) == (0, [])
+
+
+def test_password_file_is_missing(folder):
+    (folder / "password").unlink()
+    assert check_text(folder, ROUTE) == (78, [
+        f"w.conf:2: password_file: {folder}/password cannot be read: "
+        "No such file or directory"])
+
+
+def test_password_file_is_a_folder(folder):
+    (folder / "password").unlink()
+    (folder / "password").mkdir()
+    assert check_text(folder, ROUTE) == (78, [
+        f"w.conf:2: password_file: {folder}/password is not a regular file"])
+
+
+def test_secret_is_missing(folder):
+    (folder / "secret").unlink()
+    status, lines = check_text(folder, 'secret_file = "secret"\n')
+    assert status == 78
+    assert len(lines) == 1
+    assert lines[0].startswith("w.conf:1: secret_file: ")
+    assert lines[0].endswith("(umask 027; head -c 32 /dev/urandom | base64 > "
+                             "secret) makes one")
+
+
+def test_secret_that_others_can_read(folder):
+    (folder / "secret").chmod(0o644)
+    status, lines = check_text(folder, "")
+    assert status == 78
+    assert len(lines) == 1
+    assert lines[0].startswith("w.conf: secret_file: ")
+
+
+def test_secret_that_is_too_short_is_never_shown(folder):
+    write(folder / "secret", "# mine\nabc123\n", 0o640)
+    status, lines = check_text(folder, "")
+    assert status == 78
+    assert len(lines) == 1
+    assert lines[0].startswith("secret:2: ")
+    assert "abc123" not in lines[0]
+
+
+def test_missing_file(folder):
+    assert check(folder, "-c", "none.conf") == (78, [
+        "none.conf: cannot be read: No such file or directory; -c FILE names "
+        "another"])
+
+
+def test_folder_instead_of_file(folder):
+    (folder / "d").mkdir()
+    assert check(folder, "-c", "d") == (78, [
+        "d: cannot be read: it is a directory; -c FILE names another"])
+
+
+def test_nul_octet(folder):
+    assert check_text(folder, b"user = a\nuser\0 = b\n") == (78, [
+        "w.conf:2: cannot be read: it holds a NUL octet, so it is not text; "
+        "-c FILE names another"])
+
+
+def test_empty_file(folder):
+    assert check_text(folder, "") == (0, [])
+
+
+def test_byte_order_mark_and_crlf(folder):
+    assert check_text(folder, b"\xef\xbb\xbfuser = a\r\n# x\r\npid_file = ''"
+                      ) == (0, [])
+
+
+def test_control_characters_are_not_printed(folder):
+    status, lines = check_text(folder, b'user\x1b[31m = x\nmta = "\x1b[31m"\n')
+    assert status == 78
+    assert lines == [
+        'w.conf:1: user?[31m: unknown option; waybill.conf(5) names all',
+        'w.conf:2: mta: "?[31m" is not known; postfix is right']
+
+
+def test_line_break_by_the_environment(folder, monkeypatch):
+    monkeypatch.setenv("NAME", "a\nb")
+    assert check_text(folder, 'user = "${NAME}"\n') == (78, [
+        "w.conf:1: user: holds a line break; one line is right"])
+
+
+def test_environment(folder, monkeypatch):
+    monkeypatch.setenv("RELAY", "relay.example.com")
+    assert check_text(folder, 'route a { host = "${RELAY}" }\n'
+                      'rule r { route = "a" }\n') == (0, [])
+
+
+def test_relative_paths_start_at_their_own_file(tmp_path):
+    inner = tmp_path / "etc" / "conf.d"
+    write(tmp_path / "etc" / "w.conf", 'include = { "conf.d/*.conf" }\n')
+    write(inner / "a.conf", ROUTE)
+    add_secrets(inner)
+    (inner / "secret").rename(tmp_path / "etc" / "secret")
+    assert check(tmp_path, "-c", "etc/w.conf") == (0, [])
+
+
+def test_unreadable_include(folder):
+    (folder / "x.conf").symlink_to("x.conf")
+    assert check_text(folder, "include = x.conf\n") == (78, [
+        "w.conf:1: include: x.conf cannot be read: Too many levels of symbolic "
+        "links"])
+
+
+def test_all_errors_of_all_files_at_once(folder):
+    files = {f"part{i:02}.conf":
+             f"wrong{i} = 1\nroute r{i} {{\n  port = {i}x\n}}\n"
+             for i in range(40)}
+    files["rules.tsv"] = "route\tpriority\n" + "nowhere\tx\n" * 100
+    status, lines = check_text(
+        folder, 'include = { "part*.conf" }\nrule_table = "rules.tsv"\n',
+        **files)
+    assert status == 78
+    assert len(lines) == 40 * 3 + 100 * 2
+    for i in range(40):
+        mine = [line for line in lines if line.startswith(f"part{i:02}.conf:")]
+        assert [line.split(": ")[:2] for line in mine] == [
+            [f"part{i:02}.conf:1", f"wrong{i}"],
+            [f"part{i:02}.conf:2", f"route r{i}"],
+            [f"part{i:02}.conf:3", "port"]]
+
+
+def test_very_many_unknown_names(folder):
+    text = "".join(f"wrong{i} = 1\n" for i in range(200))
+    status, lines = check_text(folder, text)
+    assert status == 78
+    assert len(lines) == 51
+    assert lines[-1] == ("w.conf:51: wrong50: unknown option; the rest of this "
+                         "file is not read and may have more errors")
+
+
+def test_one_broken_file_does_not_hide_another(folder):
+    status, lines = check_text(
+        folder, 'include = { "a.conf", "b.conf" }\n',
+        **{"a.conf": "route a {\n", "b.conf": "match_limit = 1\n"})
+    assert (status, lines) == (78, [
+        "a.conf:1: route a: the section is not closed; a } is missing after "
+        "its last option",
+        "b.conf:1: match_limit: 1 is out of bounds; 1000 to 10000000 is right"])
+
+
+def test_many_table_rows(folder):
+    rows = "".join(f"{i}\tu{i}@d{i}.example.com, .x{i}.example.com\t"
+                   f"To: info{i}@\tr{i % 100}\n" for i in range(10000))
+    routes = "".join(f"r{i}\th{i}.example.com\n" for i in range(100))
+    assert check_text(
+        folder, 'rule_table = "rules.tsv"\nroute_table = "routes.tsv"\n',
+        **{"rules.tsv": "priority\trecipients\theader\troute\n" + rows,
+           "routes.tsv": "name\thost\n" + routes}) == (0, [])
+
+
+def test_many_sections(folder):
+    text = "".join(f'route r{i} {{ host = "h{i}.example.com" }}\n'
+                   f'rule x{i} {{ senders = "d{i}.example.com" route = r{i} }}\n'
+                   for i in range(5000))
+    assert check_text(folder, text) == (0, [])
+
+
+def test_help(folder):
+    done = subprocess.run([WAYBILL, "check", "--help"], text=True,
+                          capture_output=True, timeout=10)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usage: waybill check" in done.stdout
+
+
+@pytest.mark.parametrize("args", [["--nonsense"], ["-c"], ["extra"]])
+def test_usage(folder, args):
+    status, lines = check(folder, *args)
+    assert status == 64
+    assert lines == [f'waybill check: "{args[-1]}" is not understood; '
+                     "try waybill check --help"]
