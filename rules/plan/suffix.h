@@ -1,0 +1,29 @@
+/* The route channel: a recipient's suffix tells the MTA's tables which way
+ * out it takes, or which webhook it is for. */
+#ifndef WB_PLAN_SUFFIX_H
+#define WB_PLAN_SUFFIX_H
+
+#include "conf/conf.h"
+#include "mail/address.h"
+
+/* Is domain waybill.invalid, or below it? Nobody outside may use it. */
+bool wb_suffix_is_own(const char *domain);
+
+/* "u@dom" becomes "u@dom.ROUTE.LABEL.waybill.invalid". An address literal, or
+ * a domain that would grow past WB_DOMAIN_MAX_OCTETS, is carried whole as the
+ * local part: "\"u@[192.0.2.1]\"@x.ROUTE.LABEL.waybill.invalid".
+ * a has a domain. Lives in p; NULL when out of memory. Without a secret
+ * (explain) the word SECRET stands in LABEL's place. */
+const char *wb_suffix_for_route(const struct wb_conf *conf, struct wb_pool *p,
+                                const struct wb_address *a,
+                                const struct wb_route *route);
+
+/* "u@dom" becomes "u@dom.WEBHOOK.FILTER.MAC.hook.LABEL.waybill.invalid". The
+ * MAC covers webhook, filter and recipient (in lower case, as mail tables
+ * fold it). Otherwise as above. */
+const char *wb_suffix_for_hook(const struct wb_conf *conf, struct wb_pool *p,
+                               const struct wb_address *a,
+                               const struct wb_webhook *webhook,
+                               const char *filter);
+
+#endif
