@@ -42,7 +42,7 @@ ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h tests/unit
 
 .PHONY: all unit demo check install uninstall clean format analyze
 
-all: $B/librules.a
+all: $B/waybill-milter
 
 $B/librules.a: $(RULES_OBJ)
 	@rm -f $@

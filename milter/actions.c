@@ -1,0 +1,51 @@
+#include "milter/actions.h"
+
+#include "milter/log.h"
+
+/* libmilter takes "char *" but changes nothing. */
+static char *text(const char *s)
+{
+    return (char *)(uintptr_t)s;
+}
+
+static int act(SMFICTX *ctx, const struct wb_action *a)
+{
+    switch (a->kind) {
+    case WB_DELETE_RECIPIENT:
+        return smfi_delrcpt(ctx, text(a->text));
+    case WB_ADD_RECIPIENT:
+        return smfi_addrcpt_par(ctx, text(a->text), text(a->extra));
+    case WB_CHANGE_SENDER:
+        return smfi_chgfrom(ctx, text(a->text), NULL);
+    case WB_DELETE_HEADER:
+        return smfi_chgheader(ctx, text(a->text), (int)a->index, NULL);
+    case WB_ADD_HEADER:
+        return smfi_addheader(ctx, text(a->text), text(a->extra));
+    }
+    return MI_FAILURE;
+}
+
+sfsistat wb_actions_reply(SMFICTX *ctx, const struct wb_reply *reply)
+{
+    /* When it fails the MTA takes its own text: no reason to fail. */
+    (void)smfi_setreply(ctx, text(reply->code), text(reply->enhanced),
+                        text(reply->text));
+    return reply->code[0] == '5' ? SMFIS_REJECT : SMFIS_TEMPFAIL;
+}
+
+sfsistat wb_actions_do(SMFICTX *ctx, const struct wb_plan *plan)
+{
+    static const struct wb_reply failed = {
+        "451", "4.3.0", "Cannot change this message; try again later"};
+
+    if (plan->decision != WB_ACCEPT)
+        return wb_actions_reply(ctx, &plan->reply);
+    for (size_t i = 0; i < plan->action_count; i++) {
+        if (act(ctx, &plan->actions[i]) == MI_SUCCESS)
+            continue;
+        wb_log(LOG_ERR, "the MTA did not take change %zu of %zu", i + 1,
+               plan->action_count);
+        return wb_actions_reply(ctx, &failed);
+    }
+    return SMFIS_CONTINUE;
+}

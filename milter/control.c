@@ -1,0 +1,214 @@
+#include "milter/control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "milter/log.h"
+#include "milter/reload.h"
+
+enum {
+    PEER_LIMIT_MS = 10000, /* for a question, and again for an answer */
+    QUESTION_MAX_OCTETS = 64,
+    DIRECTORY_MODE = 0755,
+    BACKLOG = 8,
+};
+
+/* ---- one connection ---- */
+
+static long now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Wait until fd is ready for events. Returns false at the deadline, or when
+ * the daemon stops. */
+static bool wait_for(const struct wb_control *c, int fd, short events,
+                     long deadline_ms)
+{
+    struct pollfd fds[] = {{.fd = fd, .events = events},
+                           {.fd = c->stop_fd, .events = POLLIN}};
+    long left_ms = deadline_ms - now_ms();
+
+    return left_ms > 0 && poll(fds, 2, (int)left_ms) > 0 && fds[1].revents == 0;
+}
+
+/* The line without its end. Returns false when none came. */
+static bool read_question(const struct wb_control *c, int fd, char *line)
+{
+    long deadline_ms = now_ms() + PEER_LIMIT_MS;
+    size_t used = 0;
+
+    while (used < QUESTION_MAX_OCTETS && wait_for(c, fd, POLLIN, deadline_ms)) {
+        ssize_t n = read(fd, line + used, QUESTION_MAX_OCTETS - used);
+        char *end;
+
+        if (n <= 0)
+            return false;
+        end = memchr(line + used, '\n', (size_t)n);
+        used += (size_t)n;
+        if (end != NULL) {
+            *end = '\0';
+            return true;
+        }
+    }
+    return false;
+}
+
+static void write_answer(const struct wb_control *c, int fd, const char *text,
+                         size_t octets)
+{
+    long deadline_ms = now_ms() + PEER_LIMIT_MS;
+
+    while (octets > 0 && wait_for(c, fd, POLLOUT, deadline_ms)) {
+        ssize_t n = send(fd, text, octets, MSG_NOSIGNAL);
+
+        if (n < 0)
+            return;
+        text += n;
+        octets -= (size_t)n;
+    }
+}
+
+static void answer(const struct wb_control *c, const char *question, FILE *out)
+{
+    if (strcmp(question, "reload") == 0)
+        wb_reload(c->config_path, out);
+    else if (strcmp(question, "ping") == 0)
+        fprintf(out, "ok %ld %s\n", (long)getpid(), WB_VERSION);
+    else
+        fputs("error\nunknown command; \"reload\" or \"ping\" is right\n", out);
+}
+
+static void serve(const struct wb_control *c, int fd)
+{
+    char question[QUESTION_MAX_OCTETS];
+    char *text = NULL;
+    size_t octets = 0;
+    FILE *out;
+
+    if (!read_question(c, fd, question))
+        return;
+    out = open_memstream(&text, &octets);
+    if (out == NULL)
+        return;
+    answer(c, question, out);
+    if (fclose(out) == 0)
+        write_answer(c, fd, text, octets);
+    free(text);
+}
+
+/* ---- the thread ---- */
+
+static void *run(void *argument)
+{
+    const struct wb_control *c = argument;
+    struct pollfd fds[] = {{.fd = c->listen_fd, .events = POLLIN},
+                           {.fd = c->stop_fd, .events = POLLIN}};
+
+    for (;;) {
+        int fd;
+
+        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+            return NULL;
+        if (fds[1].revents != 0)
+            return NULL;
+        fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            serve(c, fd);
+            close(fd);
+        } else if (errno == EMFILE || errno == ENFILE) {
+            (void)poll(fds + 1, 1, 1000); /* until a session ends */
+        }
+    }
+}
+
+static int listen_at(struct wb_control *c, struct wb_err *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    mode_t old = umask(0177);
+    int error = 0;
+
+    strcpy(address.sun_path, c->file.path);
+    c->listen_fd =
+        socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    c->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (c->listen_fd < 0 || c->stop_fd < 0 ||
+        bind(c->listen_fd, (const struct sockaddr *)&address, sizeof address) !=
+            0 ||
+        listen(c->listen_fd, BACKLOG) != 0)
+        error = errno;
+    umask(old);
+    if (error == 0)
+        return EX_OK;
+    return wb_err_set(err, EX_OSERR, "%s: cannot be opened: %s", c->file.path,
+                      strerror(error));
+}
+
+int wb_control_open(const struct wb_conf *conf, const struct wb_owner *owner,
+                    const char *config_path, struct wb_control *out,
+                    struct wb_err *err)
+{
+    const char *path = conf->control_socket;
+    int code;
+
+    memset(out, 0, sizeof *out);
+    out->config_path = config_path;
+    out->listen_fd = -1;
+    out->stop_fd = -1;
+    if (path == NULL || *path == '\0')
+        return EX_OK;
+    code =
+        wb_owner_make_directory(owner, path, owner->gid, DIRECTORY_MODE, err);
+    if (code == EX_OK)
+        code = wb_socket_file_claim(&out->file, path, err);
+    if (code == EX_OK)
+        code = listen_at(out, err);
+    if (code == EX_OK)
+        code = wb_socket_file_own(&out->file, owner, owner->gid, err);
+    return code;
+}
+
+int wb_control_start(struct wb_control *control, struct wb_err *err)
+{
+    sigset_t all;
+    sigset_t old;
+    int error;
+
+    if (control->listen_fd < 0)
+        return EX_OK;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    error = pthread_create(&control->thread, NULL, run, control);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    control->is_running = error == 0;
+    return error == 0 ? EX_OK
+                      : wb_err_set(err, EX_OSERR, "control_socket: %s",
+                                   strerror(error));
+}
+
+void wb_control_close(struct wb_control *control)
+{
+    if (control->is_running) {
+        (void)eventfd_write(control->stop_fd, 1);
+        pthread_join(control->thread, NULL);
+        control->is_running = false;
+    }
+    wb_socket_file_remove(&control->file);
+    if (control->listen_fd >= 0)
+        close(control->listen_fd);
+    if (control->stop_fd >= 0)
+        close(control->stop_fd);
+    control->listen_fd = -1;
+    control->stop_fd = -1;
+}

@@ -1,0 +1,228 @@
+#include "milter/daemon.h"
+
+#include <errno.h>
+#include <libmilter/mfapi.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <time.h>
+
+#include "milter/callbacks.h"
+#include "milter/control.h"
+#include "milter/current.h"
+#include "milter/log.h"
+#include "milter/pidfile.h"
+#include "milter/ready.h"
+
+enum {
+    MTA_LIMIT_S = 7210, /* libmilter's own default: longer than SMTP waits */
+    PACKET_MAX_OCTETS = 1024 * 1024, /* Postfix sends headers of 100 KB whole */
+};
+
+struct daemon {
+    struct wb_owner owner;
+    struct wb_pidfile pidfile;
+    struct wb_socket socket;
+    struct wb_control control;
+    pthread_t main_thread;
+    int libmilter_answer;
+    atomic_bool has_ended; /* and libmilter_answer is set */
+};
+
+int wb_daemon_load(const char *path, struct wb_conf **out)
+{
+    struct wb_problems problems = {.items = NULL};
+    int code = wb_conf_load(path, WB_USE_DAEMON, out, &problems);
+
+    wb_problems_print(&problems, stderr);
+    if (code != EX_OK && problems.count == 0)
+        fprintf(stderr, "%s: out of memory\n", path);
+    wb_problems_free(&problems);
+    return code;
+}
+
+/* Every connection of the MTA takes a descriptor. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* All that root may be needed for. */
+static int open_all(struct daemon *d, const struct wb_conf *conf,
+                    const char *config_path, struct wb_err *err)
+{
+    int code = wb_owner_find(conf, &d->owner, err);
+
+    if (code == EX_OK)
+        code = wb_pidfile_open(conf->pid_file, &d->owner, &d->pidfile, err);
+    if (code == EX_OK && !wb_callbacks_register())
+        code = wb_err_set(err, EX_OSERR, "libmilter: out of memory");
+    if (code == EX_OK)
+        code = wb_socket_open(conf, &d->owner, &d->socket, err);
+    if (code == EX_OK)
+        code = wb_control_open(conf, &d->owner, config_path, &d->control, err);
+    if (code == EX_OK)
+        code = wb_owner_become(&d->owner, err);
+    return code;
+}
+
+static void close_all(struct daemon *d)
+{
+    wb_control_close(&d->control);
+    wb_socket_file_remove(&d->socket.file);
+    wb_pidfile_close(&d->pidfile);
+    wb_current_set(NULL);
+}
+
+static void *run_libmilter(void *argument)
+{
+    struct daemon *d = argument;
+
+    d->libmilter_answer = smfi_main();
+    d->has_ended = true;
+    /* If it ended by itself, the main thread is to know. */
+    pthread_kill(d->main_thread, SIGTERM);
+    return NULL;
+}
+
+static void *run_stop(void *argument)
+{
+    (void)argument;
+    (void)smfi_stop();
+    return NULL;
+}
+
+/* Is thread still there after a moment? */
+static bool outlasts(pthread_t thread, long moment_ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += moment_ms * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    return pthread_timedjoin_np(thread, NULL, &until) == ETIMEDOUT;
+}
+
+/* smfi_stop waits until libmilter's listener looks up from its poll, which
+ * takes up to 5 s; a connection makes it look up, but only one that comes
+ * after smfi_stop has told it why. */
+static void stop_libmilter(const struct daemon *d)
+{
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, run_stop, NULL) != 0) {
+        (void)smfi_stop();
+        return;
+    }
+    do {
+        wb_socket_wake(&d->socket);
+    } while (outlasts(thread, 10));
+}
+
+static void stop_signals(sigset_t *out)
+{
+    sigemptyset(out);
+    sigaddset(out, SIGTERM);
+    sigaddset(out, SIGINT);
+    sigaddset(out, SIGHUP);
+}
+
+/* A handler can reach nothing but a global. */
+static volatile sig_atomic_t is_stop_asked;
+
+static void on_stop(int number)
+{
+    (void)number;
+    is_stop_asked = 1;
+}
+
+/* Blocked in all threads but the main one, and there but for sigsuspend. */
+static void catch_signals(void)
+{
+    struct sigaction stop = {.sa_handler = on_stop};
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    stop_signals(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGHUP, &stop, NULL);
+}
+
+/* libmilter has a thread of its own that takes these signals, but would then
+ * stop slowly. Linux gives a signal to the main thread, when that has it
+ * unblocked, before any thread that waits in sigwait; if libmilter gets it
+ * after all, it stops all the same. */
+static void wait_for_signal(void)
+{
+    sigset_t none;
+
+    sigemptyset(&none);
+    while (!is_stop_asked)
+        sigsuspend(&none);
+}
+
+static int serve(struct daemon *d)
+{
+    pthread_t thread;
+    bool has_failed;
+
+    d->main_thread = pthread_self();
+    if (pthread_create(&thread, NULL, run_libmilter, d) != 0)
+        return EX_OSERR;
+    wait_for_signal();
+    has_failed = d->has_ended && d->libmilter_answer != MI_SUCCESS;
+    wb_ready_notify("STOPPING=1");
+    stop_libmilter(d);
+    pthread_join(thread, NULL);
+    return has_failed ? EX_OSERR : EX_OK;
+}
+
+static void tell_ready(int report_fd)
+{
+    if (report_fd >= 0) {
+        wb_log_open(true);
+        wb_ready_report(report_fd, EX_OK);
+    }
+    wb_log(LOG_NOTICE, "waybill-milter %s ready", WB_VERSION);
+    wb_ready_notify("READY=1");
+}
+
+int wb_daemon_run(const struct wb_conf *conf, const char *config_path,
+                  int report_fd)
+{
+    struct daemon d = {.pidfile.fd = -1,
+                       .control = {.listen_fd = -1, .stop_fd = -1}};
+    struct wb_err err = {.text = ""};
+    int code;
+
+    wb_current_set(conf);
+    catch_signals();
+    raise_descriptor_limit();
+    (void)smfi_settimeout(MTA_LIMIT_S);
+    (void)smfi_setmaxdatasize(PACKET_MAX_OCTETS);
+    code = open_all(&d, conf, config_path, &err);
+    if (code == EX_OK)
+        code = wb_control_start(&d.control, &err);
+    if (code == EX_OK) {
+        tell_ready(report_fd);
+        code = serve(&d);
+        wb_log(LOG_NOTICE, "waybill-milter stopped");
+    } else {
+        wb_log(LOG_ERR, "waybill-milter: %s", err.text);
+        if (report_fd >= 0)
+            wb_ready_report(report_fd, code);
+    }
+    close_all(&d);
+    return code;
+}

@@ -1,0 +1,107 @@
+#include "milter/decision.h"
+
+#include <string.h>
+
+#include "milter/log.h"
+
+/* "<a@b>" and "a@b" alike are shown as <a@b>. */
+static void add_address(struct wb_line *line, const char *address)
+{
+    size_t length = address != NULL ? strlen(address) : 0;
+
+    if (length >= 2 && address[0] == '<' && address[length - 1] == '>') {
+        address++;
+        length -= 2;
+    }
+    wb_line_add(line, "<");
+    wb_line_add_untrusted(line, address, length, false);
+    wb_line_add(line, ">");
+}
+
+static void add_word(struct wb_line *line, const char *text)
+{
+    wb_line_add_untrusted(line, text, strlen(text), false);
+}
+
+static void begin(struct wb_line *line, const struct wb_envelope *env)
+{
+    line->used = 0;
+    if (env->queue_id == NULL)
+        wb_line_add(line, "NOQUEUE");
+    else
+        add_word(line, env->queue_id);
+    wb_line_add(line, ": from=");
+    add_address(line, env->sender.text);
+}
+
+static void add_to(struct wb_line *line, const char *recipient)
+{
+    wb_line_add(line, " to=");
+    add_address(line, recipient);
+}
+
+static void add_name(struct wb_line *line, const char *key, const char *name)
+{
+    wb_line_add(line, " %s=", key);
+    add_word(line, name);
+}
+
+static void log_recipient(const struct wb_envelope *env,
+                          const struct wb_recipient_plan *r,
+                          const struct wb_plan *plan)
+{
+    struct wb_line line;
+
+    begin(&line, env);
+    add_to(&line, r->recipient->address.text);
+    wb_line_add(&line, " class=%s", wb_class_name(r->class));
+    if (r->rule != NULL)
+        add_name(&line, "rule", r->rule->name);
+    if (r->route != NULL)
+        add_name(&line, "route", r->route->name);
+    if (r->webhook != NULL)
+        add_name(&line, "webhook", r->webhook->name);
+    if (r->filter != NULL)
+        add_name(&line, "filter", r->filter);
+    if (plan->sender_to != NULL) {
+        wb_line_add(&line, " sender=");
+        add_address(&line, plan->sender_to);
+    }
+    if (plan->passes > 1)
+        wb_line_add(&line, " passes=%u", plan->passes);
+    wb_log(LOG_INFO, "%s", line.text);
+}
+
+static void add_reply(struct wb_line *line, const struct wb_reply *reply)
+{
+    wb_line_add(line, " reply=\"%s %s ", reply->code, reply->enhanced);
+    wb_line_add_untrusted(line, reply->text, strlen(reply->text), true);
+    wb_line_add(line, "\"");
+}
+
+void wb_decision_log_refusal(const struct wb_envelope *env,
+                             const char *recipient,
+                             const struct wb_reply *reply)
+{
+    struct wb_line line;
+
+    begin(&line, env);
+    if (recipient != NULL)
+        add_to(&line, recipient);
+    else if (env->recipient_count > 0)
+        add_to(&line, env->recipients[0].given);
+    if (recipient == NULL)
+        wb_line_add(&line, " nrcpt=%zu", env->recipient_count);
+    add_reply(&line, reply);
+    wb_log(LOG_INFO, "%s", line.text);
+}
+
+void wb_decision_log(const struct wb_envelope *env, const struct wb_plan *plan)
+{
+    if (plan->decision != WB_ACCEPT) {
+        wb_decision_log_refusal(env, NULL, &plan->reply);
+        return;
+    }
+    for (size_t i = 0; i < env->recipient_count; i++)
+        log_recipient(env, &plan->recipients[i], plan);
+}

@@ -1,0 +1,35 @@
+/* The daemon's log: syslog (mail facility), or stderr in the foreground and
+ * until the background daemon is ready. */
+#ifndef WB_MILTER_LOG_H
+#define WB_MILTER_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <syslog.h>
+
+/* Where lines go from now on. Call while there is one thread only. */
+void wb_log_open(bool to_syslog);
+
+/* Write one line. priority: LOG_INFO and so on. What comes in through the
+ * arguments must be trusted or built with struct wb_line. */
+void wb_log(int priority, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* One line under construction; what does not fit is cut off and "..." says
+ * so. Zero it before use. */
+struct wb_line {
+    char text[4096];
+    size_t used;
+};
+
+/* Append what is trusted. */
+void wb_line_add(struct wb_line *line, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Append untrusted octets, at most max_octets of them; all but printable ASCII,
+ * and '\\', '"', '<', '>', become \xHH. NULL is shown as "". A space is kept
+ * only where is_quoted. */
+void wb_line_add_untrusted(struct wb_line *line, const char *octets,
+                           size_t max_octets, bool is_quoted);
+
+#endif

@@ -1,0 +1,74 @@
+#include "milter/negotiate.h"
+
+#include "milter/current.h"
+#include "milter/log.h"
+
+/* Steps that waybill has no use for. */
+static const unsigned long unused_steps =
+    SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_NOBODY | SMFIP_NOEOH;
+
+/* Steps that need no reply: what is wrong there is told at the end. libmilter
+ * shows them as offered by every MTA, and sends the reply itself to one that
+ * does wait for it. */
+static const unsigned long silent_steps =
+    SMFIP_NR_CONN | SMFIP_NR_MAIL | SMFIP_NR_HDR;
+
+struct symbols {
+    int stage;
+    const char *names;
+};
+
+/* "i" stands with the recipients' so that the list is never empty: an MTA
+ * that has nothing to say sends no list, and the last one would stay. */
+static const struct symbols symbols[] = {
+    {SMFIM_CONNECT, "{daemon_name} {client_addr}"},
+    {SMFIM_ENVFROM, "i {auth_authen}"},
+    {SMFIM_ENVRCPT, "i {rcpt_mailer} {rcpt_host}"},
+    {SMFIM_EOM, "i"},
+};
+
+static bool ask_for_symbols(SMFICTX *ctx)
+{
+    for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++)
+        if (smfi_setsymlist(ctx, symbols[i].stage,
+                            (char *)(uintptr_t)symbols[i].names) != MI_SUCCESS)
+            return false;
+    return true;
+}
+
+static bool may_reject_early(void)
+{
+    const struct wb_conf *conf = wb_current_ref();
+    bool may = conf != NULL && wb_plan_may_reject_early(conf);
+
+    if (conf != NULL)
+        wb_conf_unref(conf);
+    return may;
+}
+
+sfsistat wb_negotiate(SMFICTX *ctx, struct wb_session *s,
+                      unsigned long offered_actions,
+                      unsigned long offered_protocol, unsigned long *actions,
+                      unsigned long *protocol)
+{
+    bool replies = may_reject_early();
+    unsigned long wanted = unused_steps | silent_steps;
+
+    if ((offered_actions & WB_NEEDED_ACTIONS) != WB_NEEDED_ACTIONS) {
+        wb_log(LOG_ERR,
+               "the MTA offers the actions 0x%lx of the milter protocol, "
+               "0x%lx are needed: connection refused",
+               offered_actions, (unsigned long)WB_NEEDED_ACTIONS);
+        return SMFIS_REJECT;
+    }
+    if (!replies)
+        wanted |= SMFIP_NR_RCPT;
+    *actions = WB_NEEDED_ACTIONS | (offered_actions & SMFIF_SETSYMLIST);
+    *protocol = wanted & offered_protocol;
+    wb_session_set_recipient_replies(s, (*protocol & SMFIP_NR_RCPT) == 0);
+    if ((offered_actions & SMFIF_SETSYMLIST) != 0 && !ask_for_symbols(ctx)) {
+        wb_log(LOG_ERR, "out of memory: connection refused");
+        return SMFIS_REJECT;
+    }
+    return SMFIS_CONTINUE;
+}

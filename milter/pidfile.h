@@ -1,0 +1,21 @@
+/* The pid file; its lock keeps a second daemon of one configuration away. */
+#ifndef WB_MILTER_PIDFILE_H
+#define WB_MILTER_PIDFILE_H
+
+#include "milter/owner.h"
+
+struct wb_pidfile {
+    const char *path; /* NULL: none */
+    int fd;           /* locked as long as the daemon lives */
+};
+
+/* Lock path and write our process id; one that is left from a dead daemon is
+ * overwritten. path (NULL or "": none is written) must outlive *out.
+ * Returns EX_OK, EX_UNAVAILABLE (a daemon lives) or EX_CANTCREAT with *err. */
+int wb_pidfile_open(const char *path, const struct wb_owner *owner,
+                    struct wb_pidfile *out, struct wb_err *err);
+
+/* Remove it, or empty it where the daemon's user may not. */
+void wb_pidfile_close(struct wb_pidfile *file);
+
+#endif

@@ -1,0 +1,398 @@
+#include "milter/session.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+
+#include "milter/current.h"
+#include "milter/decision.h"
+#include "milter/log.h"
+
+struct wb_session {
+    /* the connection */
+    bool replies_at_rcpt;
+    bool is_connected; /* without it, no client would mean a local one */
+    char *client;
+    char *listener;
+
+    /* the message; conf is NULL when there is none */
+    const struct wb_conf *conf;
+    struct wb_pool *pool; /* kept from message to message */
+    size_t pool_octets;   /* its bound */
+    struct wb_envelope env;
+    struct wb_recipient *recipients;
+    struct wb_header *headers;
+    size_t recipient_room;
+    size_t header_room;
+    const struct wb_reply *refusal; /* of the message, to be told at its end */
+    struct wb_reply early;          /* of the last recipient */
+};
+
+static const struct wb_reply no_memory = {
+    "452", "4.3.1", "Not enough memory for this message; try again later"};
+static const struct wb_reply no_decision = {
+    "451", "4.3.0", "Cannot decide on this message; try again later"};
+static const struct wb_reply no_message = {
+    "451", "4.3.0", "The mail system left out a step; try again later"};
+static const struct wb_reply bad_sender = {"553", "5.1.7",
+                                           "Sender address not understood"};
+static const struct wb_reply bad_recipient = {
+    "553", "5.1.3", "Recipient address not understood"};
+static const struct wb_reply many_recipients = {"452", "4.5.3",
+                                                "Too many recipients"};
+static const struct wb_reply many_headers = {
+    "552", "5.3.4", "Too many header fields that waybill reads"};
+
+struct wb_session *wb_session_new(void)
+{
+    return calloc(1, sizeof(struct wb_session));
+}
+
+void wb_session_free(struct wb_session *s)
+{
+    if (s == NULL)
+        return;
+    wb_session_reset(s);
+    wb_pool_free(s->pool);
+    free(s->client);
+    free(s->listener);
+    free(s);
+}
+
+void wb_session_set_recipient_replies(struct wb_session *s, bool yes)
+{
+    s->replies_at_rcpt = yes;
+}
+
+bool wb_session_recipient_replies(const struct wb_session *s)
+{
+    return s->replies_at_rcpt;
+}
+
+void wb_session_reset(struct wb_session *s)
+{
+    if (s->conf != NULL)
+        wb_conf_unref(s->conf);
+    s->conf = NULL;
+    if (s->pool != NULL)
+        wb_pool_reset(s->pool);
+    memset(&s->env, 0, sizeof s->env);
+    s->recipients = NULL;
+    s->headers = NULL;
+    s->recipient_room = 0;
+    s->header_room = 0;
+    s->refusal = NULL;
+}
+
+/* The first thing that goes wrong is what the MTA is told. */
+static void refuse(struct wb_session *s, const struct wb_reply *reply)
+{
+    if (s->refusal == NULL)
+        s->refusal = reply;
+}
+
+/* What the MTA sends as "" it does not know. */
+static bool is_known(const char *text)
+{
+    return text != NULL && *text != '\0';
+}
+
+/* ---- the connection ---- */
+
+/* The text of an IP address; NULL for any other family. */
+static const char *peer_text(const struct sockaddr *peer, char *out,
+                             socklen_t octets)
+{
+    if (peer == NULL)
+        return NULL;
+    if (peer->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)peer;
+
+        return inet_ntop(AF_INET, &in->sin_addr, out, octets);
+    }
+    if (peer->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const void *)peer;
+
+        return inet_ntop(AF_INET6, &in6->sin6_addr, out, octets);
+    }
+    return NULL;
+}
+
+/* A client whose address the MTA could not tell ("unknown") stays a client:
+ * only without any text it is a local submission. */
+static const char *client_text(const struct sockaddr *peer,
+                               const char *client_addr, char *out,
+                               socklen_t octets)
+{
+    if (peer != NULL)
+        return peer_text(peer, out, octets);
+    if (!is_known(client_addr))
+        return NULL;
+    /* Sendmail writes "IPv6:2001:db8::1" */
+    if (strncasecmp(client_addr, "IPv6:", 5) == 0)
+        return client_addr + 5;
+    return client_addr;
+}
+
+/* Returns whether *out is right. */
+static bool replace(char **out, const char *text)
+{
+    free(*out);
+    *out = is_known(text) ? strdup(text) : NULL;
+    return *out != NULL || !is_known(text);
+}
+
+void wb_session_connect(struct wb_session *s, const struct sockaddr *peer,
+                        const char *client_addr, const char *listener)
+{
+    char text[INET6_ADDRSTRLEN];
+    const char *client = client_text(peer, client_addr, text, sizeof text);
+    bool has_client = replace(&s->client, client);
+    bool has_listener = replace(&s->listener, listener);
+
+    wb_session_reset(s);
+    s->is_connected = has_client && has_listener;
+}
+
+/* ---- the message ---- */
+
+static bool begin_pool(struct wb_session *s)
+{
+    if (s->pool != NULL && s->pool_octets == s->conf->message_max_octets)
+        return true;
+    wb_pool_free(s->pool);
+    s->pool_octets = s->conf->message_max_octets;
+    s->pool = wb_pool_new(s->pool_octets);
+    return s->pool != NULL;
+}
+
+/* A copy of what the MTA knows; NULL for what it does not. */
+static const char *keep(struct wb_session *s, const char *text)
+{
+    const char *copy;
+
+    if (!is_known(text))
+        return NULL;
+    copy = wb_pool_strdup(s->pool, text);
+    if (copy == NULL)
+        refuse(s, &no_memory);
+    return copy;
+}
+
+static const struct wb_reply *parse(struct wb_session *s, const char *path,
+                                    struct wb_address *out,
+                                    const struct wb_reply *if_bad)
+{
+    if (path == NULL)
+        return if_bad;
+    switch (wb_address_parse(s->pool, path, out, NULL)) {
+    case EX_OK:
+        return NULL;
+    case EX_OSERR:
+        return &no_memory;
+    default:
+        return if_bad;
+    }
+}
+
+/* The log is to show it all the same. */
+static void refuse_sender(struct wb_session *s, const char *path,
+                          const struct wb_reply *wrong)
+{
+    refuse(s, wrong);
+    if (path != NULL)
+        s->env.sender.text = wb_pool_strndup(s->pool, path, WB_PATH_MAX_OCTETS);
+}
+
+void wb_session_mail(struct wb_session *s, char **argv, const char *login,
+                     const char *queue_id)
+{
+    const struct wb_reply *wrong;
+
+    wb_session_reset(s);
+    s->conf = wb_current_ref();
+    if (s->conf == NULL || !begin_pool(s)) {
+        refuse(s, &no_memory);
+        return;
+    }
+    if (!s->is_connected)
+        refuse(s, &no_message);
+    wrong = parse(s, argv[0], &s->env.sender, &bad_sender);
+    if (wrong != NULL)
+        refuse_sender(s, argv[0], wrong);
+    s->env.login = keep(s, login);
+    s->env.queue_id = keep(s, queue_id);
+    s->env.client = s->client;
+    s->env.listener = s->listener;
+}
+
+/* Room for one more of count items of octets each; the list moves to twice
+ * the place when it is full. Returns the list, or NULL when out of memory. */
+static void *make_room(struct wb_pool *p, void *list, size_t count,
+                       size_t *room, size_t octets)
+{
+    size_t more = *room == 0 ? 16 : *room * 2;
+    void *larger;
+
+    if (count < *room)
+        return list;
+    larger = wb_pool_array(p, more, octets);
+    if (larger == NULL)
+        return NULL;
+    if (count > 0)
+        memcpy(larger, list, count * octets);
+    *room = more;
+    return larger;
+}
+
+/* "KEYWORD=value" among the ESMTP arguments (RFC 3461, 4); NULL: none. */
+static const char *esmtp_value(char **argv, const char *keyword)
+{
+    size_t length = strlen(keyword);
+
+    for (size_t i = 1; argv[0] != NULL && argv[i] != NULL; i++)
+        if (strncasecmp(argv[i], keyword, length) == 0 &&
+            argv[i][length] == '=')
+            return argv[i] + length + 1;
+    return NULL;
+}
+
+static const struct wb_reply *fill(struct wb_session *s, char **argv,
+                                   const char *mailer, const char *host,
+                                   struct wb_recipient *r)
+{
+    const struct wb_reply *wrong =
+        parse(s, argv[0], &r->address, &bad_recipient);
+
+    if (wrong != NULL)
+        return wrong;
+    r->given = keep(s, argv[0]);
+    r->mailer = keep(s, mailer);
+    r->host = keep(s, host);
+    r->notify = keep(s, esmtp_value(argv, "NOTIFY"));
+    r->orcpt = keep(s, esmtp_value(argv, "ORCPT"));
+    return s->refusal;
+}
+
+/* What is certain already, for an MTA that reads replies here. */
+static const struct wb_reply *decide_early(struct wb_session *s,
+                                           const struct wb_recipient *r)
+{
+    enum wb_decision decision = WB_ACCEPT;
+
+    if (!s->replies_at_rcpt)
+        return NULL;
+    if (wb_plan_recipient_early(s->conf, &s->env, r, s->pool, &decision,
+                                &s->early, NULL) != EX_OK)
+        return &no_decision;
+    return decision == WB_ACCEPT ? NULL : &s->early;
+}
+
+static const struct wb_reply *add_recipient(struct wb_session *s, char **argv,
+                                            const char *mailer,
+                                            const char *host)
+{
+    struct wb_recipient r = {.given = NULL};
+    const struct wb_reply *wrong;
+    void *list;
+
+    if (s->env.recipient_count == WB_RECIPIENTS_MAX)
+        return &many_recipients;
+    wrong = fill(s, argv, mailer, host, &r);
+    if (wrong == NULL)
+        wrong = decide_early(s, &r);
+    if (wrong != NULL)
+        return wrong;
+    list = make_room(s->pool, s->recipients, s->env.recipient_count,
+                     &s->recipient_room, sizeof r);
+    if (list == NULL)
+        return &no_memory;
+    s->recipients = list;
+    s->recipients[s->env.recipient_count++] = r;
+    s->env.recipients = s->recipients;
+    return NULL;
+}
+
+const struct wb_reply *wb_session_rcpt(struct wb_session *s, char **argv,
+                                       const char *mailer, const char *host)
+{
+    const struct wb_reply *wrong;
+
+    if (s->conf == NULL)
+        return s->replies_at_rcpt ? &no_message : NULL;
+    wrong = s->refusal;
+    if (wrong == NULL)
+        wrong = add_recipient(s, argv, mailer, host);
+    if (wrong == NULL)
+        return NULL;
+    if (!s->replies_at_rcpt) {
+        refuse(s, wrong);
+        return NULL;
+    }
+    wb_decision_log_refusal(&s->env, argv[0], wrong);
+    return wrong;
+}
+
+void wb_session_header(struct wb_session *s, const char *name,
+                       const char *value)
+{
+    struct wb_header h = {.name = NULL};
+    void *list;
+
+    if (s->conf == NULL || s->refusal != NULL ||
+        !wb_plan_wants_header(s->conf, name))
+        return;
+    if (s->env.header_count == WB_HEADERS_MAX) {
+        refuse(s, &many_headers);
+        return;
+    }
+    h.name = wb_pool_strdup(s->pool, name);
+    h.value = wb_pool_strdup(s->pool, value);
+    list = make_room(s->pool, s->headers, s->env.header_count, &s->header_room,
+                     sizeof h);
+    if (h.name == NULL || h.value == NULL || list == NULL) {
+        refuse(s, &no_memory);
+        return;
+    }
+    s->headers = list;
+    s->headers[s->env.header_count++] = h;
+    s->env.headers = s->headers;
+}
+
+/* ---- the end ---- */
+
+static void refusing_plan(struct wb_plan *plan, const struct wb_reply *reply)
+{
+    memset(plan, 0, sizeof *plan);
+    plan->decision = reply->code[0] == '5' ? WB_REJECT : WB_TEMPFAIL;
+    plan->reply = *reply;
+}
+
+static void make_plan(struct wb_session *s, struct wb_plan *plan)
+{
+    struct wb_err err = {.text = ""};
+    int code = wb_plan_make(s->conf, &s->env, s->pool, false, plan, &err);
+
+    if (code == EX_OK)
+        return;
+    wb_log(LOG_ERR, "%s: cannot decide: %s",
+           s->env.queue_id != NULL ? s->env.queue_id : "NOQUEUE", err.text);
+    refusing_plan(plan, &no_decision);
+}
+
+void wb_session_decide(struct wb_session *s, const char *queue_id,
+                       struct wb_plan *plan)
+{
+    if (s->conf == NULL)
+        refuse(s, &no_message);
+    else if (s->pool != NULL && is_known(queue_id))
+        s->env.queue_id = keep(s, queue_id);
+    if (s->refusal != NULL)
+        refusing_plan(plan, s->refusal);
+    else
+        make_plan(s, plan);
+    wb_decision_log(&s->env, plan);
+}

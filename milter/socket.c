@@ -1,0 +1,215 @@
+#include "milter/socket.h"
+
+#include <errno.h>
+#include <libmilter/mfapi.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 1024,
+    DIRECTORY_MODE = 0750,
+    DESCRIPTORS_SO_FAR = 256, /* at start-up there are but a few */
+};
+
+/* ---- unix sockets ---- */
+
+/* Does a process answer on the socket? *error is connect's errno if not. */
+static bool answers(const char *path, int *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool yes;
+
+    strcpy(address.sun_path, path);
+    /* EAGAIN: it listens, but its backlog is full. */
+    yes = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 ||
+          errno == EAGAIN;
+    *error = errno;
+    if (fd >= 0)
+        close(fd);
+    return yes;
+}
+
+static int remove_stale(const char *path, struct wb_err *err)
+{
+    int error;
+
+    if (answers(path, &error))
+        return wb_err_set(err, EX_UNAVAILABLE,
+                          "%s: already running: a process answers there", path);
+    if (error != ECONNREFUSED)
+        return wb_err_set(err, EX_NOPERM, "%s: cannot tell if it is in use: %s",
+                          path, strerror(error));
+    if (unlink(path) != 0)
+        return wb_err_set(err, EX_NOPERM, "%s: cannot be removed: %s", path,
+                          strerror(errno));
+    return EX_OK;
+}
+
+int wb_socket_file_claim(struct wb_socket_file *file, const char *path,
+                         struct wb_err *err)
+{
+    struct stat st;
+
+    if (strlen(path) >= sizeof file->path)
+        return wb_err_set(err, EX_CONFIG,
+                          "%s: too long for a socket; at most %zu octets are "
+                          "right",
+                          path, sizeof file->path - 1);
+    strcpy(file->path, path);
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT ? EX_OK
+                               : wb_err_set(err, EX_NOPERM, "%s: %s", path,
+                                            strerror(errno));
+    if (!S_ISSOCK(st.st_mode))
+        return wb_err_set(err, EX_CANTCREAT,
+                          "%s: exists and is no socket; another path, or "
+                          "none there, is right",
+                          path);
+    return remove_stale(path, err);
+}
+
+int wb_socket_file_own(struct wb_socket_file *file,
+                       const struct wb_owner *owner, gid_t gid,
+                       struct wb_err *err)
+{
+    struct stat st;
+
+    /* The directory may be another user's: no step follows a link. */
+    if ((owner->is_root && lchown(file->path, owner->uid, gid) != 0) ||
+        (!owner->is_root && gid != owner->gid &&
+         lchown(file->path, (uid_t)-1, gid) != 0) ||
+        lstat(file->path, &st) != 0)
+        return wb_err_set(err, EX_OSERR, "%s: cannot be handed over: %s",
+                          file->path, strerror(errno));
+    file->device = st.st_dev;
+    file->inode = st.st_ino;
+    return EX_OK;
+}
+
+void wb_socket_file_remove(const struct wb_socket_file *file)
+{
+    struct stat st;
+
+    if (file->path[0] != '\0' && lstat(file->path, &st) == 0 &&
+        st.st_dev == file->device && st.st_ino == file->inode)
+        (void)unlink(file->path);
+}
+
+/* ---- the MTA's socket ---- */
+
+static bool listens(int fd)
+{
+    int yes = 0;
+    socklen_t octets = sizeof yes;
+
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &octets) == 0 &&
+           yes != 0;
+}
+
+/* libmilter does not tell which descriptor it opened. */
+static int find_listener(void)
+{
+    for (int fd = 0; fd < DESCRIPTORS_SO_FAR; fd++)
+        if (listens(fd))
+            return fd;
+    return -1;
+}
+
+static void tune(struct wb_socket *s)
+{
+    int fd = find_listener();
+    int yes = 1;
+
+    s->address_octets = sizeof s->address;
+    if (fd < 0 || getsockname(fd, (struct sockaddr *)&s->address,
+                              &s->address_octets) != 0) {
+        s->address_octets = 0;
+        return;
+    }
+    /* Accepted connections inherit it. */
+    if (s->address.ss_family != AF_UNIX)
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+}
+
+/* Make spec what smfi_setconn wants, in p, and ready the place. */
+static int prepare(const struct wb_conf *conf, const struct wb_owner *owner,
+                   struct wb_pool *p, struct wb_socket_file *file, char **spec,
+                   struct wb_err *err)
+{
+    const char *path;
+    int code;
+
+    if (strncmp(conf->socket, "unix:", 5) != 0) {
+        *spec = wb_pool_strdup(p, conf->socket);
+        return *spec != NULL ? EX_OK
+                             : wb_err_set(err, EX_OSERR, "out of memory");
+    }
+    path = wb_conf_queue_path(conf, p, conf->socket + 5);
+    *spec = path != NULL ? wb_pool_printf(p, "unix:%s", path) : NULL;
+    if (*spec == NULL)
+        return wb_err_set(err, EX_OSERR, "out of memory");
+    code = wb_owner_make_directory(owner, path, owner->socket_gid,
+                                   DIRECTORY_MODE, err);
+    if (code == EX_OK)
+        code = wb_socket_file_claim(file, path, err);
+    return code;
+}
+
+static int open_by_libmilter(char *spec, mode_t mode, struct wb_err *err)
+{
+    mode_t old = umask(0777 & ~mode); /* so it is never open to more */
+    int error;
+    bool ok;
+
+    errno = 0;
+    ok = smfi_setbacklog(BACKLOG) == MI_SUCCESS &&
+         smfi_setconn(spec) == MI_SUCCESS &&
+         smfi_opensocket(false) == MI_SUCCESS;
+    error = errno;
+    umask(old);
+    if (ok)
+        return EX_OK;
+    return wb_err_set(err, error == EADDRINUSE ? EX_UNAVAILABLE : EX_OSERR,
+                      "%s: cannot be opened: %s", spec,
+                      error != 0 ? strerror(error) : "see the mail log");
+}
+
+int wb_socket_open(const struct wb_conf *conf, const struct wb_owner *owner,
+                   struct wb_socket *out, struct wb_err *err)
+{
+    struct wb_pool *p = wb_pool_new(0);
+    char *spec = NULL;
+    int code;
+
+    memset(out, 0, sizeof *out);
+    if (p == NULL)
+        return wb_err_set(err, EX_OSERR, "out of memory");
+    code = prepare(conf, owner, p, &out->file, &spec, err);
+    if (code == EX_OK)
+        code = open_by_libmilter(spec, conf->socket_mode, err);
+    if (code == EX_OK && out->file.path[0] != '\0')
+        code = wb_socket_file_own(&out->file, owner, owner->socket_gid, err);
+    if (code == EX_OK)
+        tune(out);
+    wb_pool_free(p);
+    return code;
+}
+
+void wb_socket_wake(const struct wb_socket *s)
+{
+    int fd;
+
+    if (s->address_octets == 0)
+        return;
+    fd = socket(s->address.ss_family,
+                SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return;
+    (void)connect(fd, (const struct sockaddr *)&s->address, s->address_octets);
+    close(fd);
+}
