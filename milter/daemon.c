@@ -115,17 +115,17 @@ static bool outlasts(pthread_t thread, long moment_ms)
 /* smfi_stop waits until libmilter's listener looks up from its poll, which
  * takes up to 5 s; a connection makes it look up, but only one that comes
  * after smfi_stop has told it why. */
-static void stop_libmilter(const struct daemon *d)
+static void stop_libmilter(const struct daemon *d, pthread_t libmilter)
 {
-    pthread_t thread;
+    pthread_t stopper;
 
-    if (pthread_create(&thread, NULL, run_stop, NULL) != 0) {
+    if (pthread_create(&stopper, NULL, run_stop, NULL) == 0)
+        pthread_detach(stopper);
+    else
         (void)smfi_stop();
-        return;
-    }
     do {
         wb_socket_wake(&d->socket);
-    } while (outlasts(thread, 10));
+    } while (outlasts(libmilter, 10));
 }
 
 static void stop_signals(sigset_t *out)
@@ -183,8 +183,7 @@ static int serve(struct daemon *d)
     wait_for_signal();
     has_failed = d->has_ended && d->libmilter_answer != MI_SUCCESS;
     wb_ready_notify("STOPPING=1");
-    stop_libmilter(d);
-    pthread_join(thread, NULL);
+    stop_libmilter(d, thread);
     return has_failed ? EX_OSERR : EX_OK;
 }
 

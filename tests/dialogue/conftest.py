@@ -1,0 +1,57 @@
+"""Fixtures: a directory with a short name, and daemons that end with the test."""
+
+import pathlib
+import shutil
+import socket
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from milter import Milter                 # noqa: E402
+from waybill_daemon import ROUTES, Daemon  # noqa: E402
+
+
+@pytest.fixture
+def directory():
+    """Short, because a socket's path has at most 107 octets, and open to all,
+    because the daemon may become another user."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="wb-dialogue-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def make_daemon(build, directory):
+    """make_daemon(text, **options): configured, not started."""
+    made = []
+
+    def make(text=ROUTES, **options):
+        made.append(Daemon(build, directory, text, **options))
+        return made[-1]
+
+    yield make
+    for daemon in made:
+        daemon.end()
+
+
+@pytest.fixture
+def daemon(make_daemon):
+    return make_daemon().start()
+
+
+@pytest.fixture
+def mta(daemon):
+    """An MTA that has negotiated, connected from 127.0.0.1 and said HELO."""
+    with Milter(daemon.socket) as m:
+        yield m.greet()
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
