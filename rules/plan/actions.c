@@ -125,7 +125,7 @@ static bool is_first_mark(const struct wb_plan *plan, size_t at)
 
     for (size_t i = 0; i < at; i++)
         if (plan->recipients[i].webhook == r->webhook &&
-            plan->recipients[i].filter == r->filter)
+            strcmp(plan->recipients[i].filter, r->filter) == 0)
             return false;
     return true;
 }

@@ -14,6 +14,8 @@ enum { REPLY_MAX_OCTETS = 400 }; /* RFC 5321, 4.5.3.1.5 allows 512 a line */
 #define NO_MATCH         "no inbound rule matches this mail"
 #define NOT_FROM_OUTSIDE WB_SUFFIX_DOMAIN " is not for addresses from outside"
 
+#define BOUNCES "bounces" /* the filter of mail to a bounce domain */
+
 /* The making of one plan. */
 struct making {
     const struct wb_conf *conf;
@@ -85,6 +87,12 @@ static int cannot_tell(struct making *m, const char *why)
     return decide(m, WB_TEMPFAIL, "451", "4.3.0", NULL, why);
 }
 
+static bool is_loopback(const struct wb_envelope *env)
+{
+    return env->listener != NULL &&
+           strcmp(env->listener, WB_LOOPBACK_LISTENER) == 0;
+}
+
 /* Authenticated, in our networks, on this host, or through a listener that is
  * said to be outbound. An inbound listener trusts no network. */
 static bool is_own_client(const struct wb_conf *conf,
@@ -92,13 +100,10 @@ static bool is_own_client(const struct wb_conf *conf,
 {
     const struct wb_listener *listener = NULL;
 
-    if (env->login != NULL && *env->login != '\0')
+    if (is_loopback(env) || (env->login != NULL && *env->login != '\0'))
         return true;
-    if (env->listener != NULL) {
-        if (strcmp(env->listener, WB_LOOPBACK_LISTENER) == 0)
-            return true;
+    if (env->listener != NULL)
         listener = wb_conf_listener(conf, env->listener);
-    }
     if (listener != NULL)
         return listener->class == WB_LISTENER_OUTBOUND;
     return env->client == NULL ||
@@ -232,9 +237,32 @@ static int plan_by_mailer(struct making *m, struct wb_recipient_plan *r)
     return plan_outbound(m, r);
 }
 
-static int refuse_suffix(struct wb_reply *out, struct wb_pool *p)
+/* A recipient below waybill.invalid. From outside it is forged. The MTA's own
+ * loopback listener sees requeued mail once more, whose recipients carry what
+ * was decided: that stands, a route that is gone since (the MTA's tables then
+ * defer) included. */
+static int plan_suffixed(struct making *m, struct wb_recipient_plan *r)
 {
-    return reply(out, p, "550", "5.1.2", NULL, NOT_FROM_OUTSIDE);
+    struct wb_suffix suffix;
+    int rc =
+        is_loopback(m->env)
+            ? wb_suffix_parse(m->conf, m->p, &r->recipient->address, &suffix)
+            : EX_DATAERR;
+
+    r->class = WB_CLASS_OTHER;
+    if (rc == EX_DATAERR)
+        return decide(m, WB_REJECT, "550", "5.1.2", NULL, NOT_FROM_OUTSIDE);
+    if (rc != EX_OK)
+        return rc;
+    r->route = suffix.route;
+    r->webhook = suffix.webhook;
+    r->filter = suffix.filter;
+    if (r->route != NULL)
+        r->class = WB_CLASS_OUTBOUND;
+    else if (r->webhook != NULL)
+        r->class = strcmp(r->filter, BOUNCES) == 0 ? WB_CLASS_BOUNCE
+                                                   : WB_CLASS_INBOUND;
+    return EX_OK;
 }
 
 static int plan_recipient(struct making *m, struct wb_recipient_plan *r)
@@ -245,16 +273,11 @@ static int plan_recipient(struct making *m, struct wb_recipient_plan *r)
         r->class = WB_CLASS_LOCAL;
         return EX_OK;
     }
-    if (wb_suffix_is_own(domain)) {
-        r->class = WB_CLASS_OTHER;
-        if (m->plan->decision != WB_ACCEPT)
-            return EX_OK;
-        m->plan->decision = WB_REJECT;
-        return refuse_suffix(&m->plan->reply, m->p);
-    }
+    if (wb_suffix_is_own(domain))
+        return plan_suffixed(m, r);
     if (wb_strings_hold(&m->conf->bounces.domains, domain)) {
         r->class = WB_CLASS_BOUNCE;
-        return mark_for_webhook(m, r, m->conf->bounces.webhook, "bounces");
+        return mark_for_webhook(m, r, m->conf->bounces.webhook, BOUNCES);
     }
     if (wb_inbound_has_domain(m->conf, domain))
         return plan_inbound(m, r);
@@ -384,9 +407,9 @@ int wb_plan_recipient_early(const struct wb_conf *conf,
     if (domain == NULL)
         return EX_OK;
     start_matcher(&m, conf, env, p);
-    if (wb_suffix_is_own(domain)) {
+    if (wb_suffix_is_own(domain) && !is_loopback(env)) {
         *decision = WB_REJECT;
-        rc = refuse_suffix(out, p);
+        rc = reply(out, p, "550", "5.1.2", NULL, NOT_FROM_OUTSIDE);
     } else if (conf->inbound_unmatched == WB_UNMATCHED_REJECT &&
                !wb_strings_hold(&conf->bounces.domains, domain) &&
                wb_inbound_has_domain(conf, domain) &&

@@ -87,3 +87,94 @@ const char *wb_suffix_for_hook(const struct wb_conf *conf, struct wb_pool *p,
                             webhook->name, filter, mac, label(conf));
     return suffix == NULL ? NULL : append(p, a, suffix);
 }
+
+enum { MOST_LABELS = 128 }; /* 255 octets hold no more (RFC 1035, 2.3.4) */
+
+/* Split a copy of domain into its labels. Returns how many there are. */
+static size_t split(char *domain, char *labels[MOST_LABELS])
+{
+    size_t count = 0;
+    char *rest = NULL;
+
+    for (char *l = strtok_r(domain, ".", &rest);
+         l != NULL && count < MOST_LABELS; l = strtok_r(NULL, ".", &rest))
+        labels[count++] = l;
+    return count;
+}
+
+static bool is_our_label(const struct wb_conf *conf, const char *text)
+{
+    for (size_t i = 0; i < conf->secret.count; i++)
+        if (strcmp(conf->secret.keys[i].label, text) == 0)
+            return true;
+    return false;
+}
+
+/* The recipient that a suffix of octets (with its dot) was put on, in lower
+ * case: what the MAC covers. */
+static const char *original(struct wb_pool *p, const struct wb_address *a,
+                            size_t octets)
+{
+    const char *text;
+
+    /* Carried whole as the local part of a domain "x"? */
+    if (strlen(a->domain) == octets + 1 && a->domain[0] == 'x' &&
+        strchr(a->local, '@') != NULL)
+        text = a->local;
+    else
+        text = wb_pool_strndup(p, a->text, strlen(a->text) - octets);
+    return text == NULL ? NULL : wb_pool_strlower(p, text);
+}
+
+static const struct wb_webhook *webhook_named(const struct wb_conf *conf,
+                                              const char *name)
+{
+    for (size_t i = 0; i < conf->webhook_count; i++)
+        if (strcmp(conf->webhooks[i].name, name) == 0)
+            return &conf->webhooks[i];
+    return NULL;
+}
+
+/* labels: WEBHOOK, FILTER, MAC, "hook", LABEL, "waybill", "invalid". */
+static int parse_hook(const struct wb_conf *conf, struct wb_pool *p,
+                      const struct wb_address *a, char *const labels[7],
+                      struct wb_suffix *out)
+{
+    const char *parts[] = {"hook", labels[0], labels[1], NULL};
+    size_t octets = 0;
+
+    for (size_t i = 0; i < 7; i++)
+        octets += strlen(labels[i]) + 1;
+    parts[3] = original(p, a, octets);
+    out->filter = wb_pool_strdup(p, labels[1]);
+    if (parts[3] == NULL || out->filter == NULL)
+        return EX_OSERR;
+    out->webhook = webhook_named(conf, labels[0]);
+    return wb_secret_verify(&conf->secret, parts,
+                            sizeof parts / sizeof parts[0], labels[2])
+               ? EX_OK
+               : EX_DATAERR;
+}
+
+int wb_suffix_parse(const struct wb_conf *conf, struct wb_pool *p,
+                    const struct wb_address *a, struct wb_suffix *out)
+{
+    char *labels[MOST_LABELS];
+    char *domain;
+    size_t n;
+
+    memset(out, 0, sizeof *out);
+    if (a->domain == NULL || !wb_suffix_is_own(a->domain))
+        return EX_DATAERR;
+    domain = wb_pool_strlower(p, a->domain);
+    if (domain == NULL)
+        return EX_OSERR;
+    n = split(domain, labels);
+    /* At least: x, ROUTE, LABEL, "waybill", "invalid". */
+    if (n < 5 || !is_our_label(conf, labels[n - 3]))
+        return EX_DATAERR;
+    if (strcmp(labels[n - 4], "hook") == 0)
+        return n < 8 ? EX_DATAERR : parse_hook(conf, p, a, &labels[n - 7], out);
+    out->route = wb_conf_route(conf, labels[n - 4]);
+    return EX_OK;
+}

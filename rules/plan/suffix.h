@@ -26,4 +26,18 @@ const char *wb_suffix_for_hook(const struct wb_conf *conf, struct wb_pool *p,
                                const struct wb_webhook *webhook,
                                const char *filter);
 
+/* What a suffix says. */
+struct wb_suffix {
+    const struct wb_route *route; /* NULL: a hook, or a route that is gone */
+    const struct wb_webhook *webhook; /* NULL: no hook */
+    const char *filter;
+};
+
+/* Read a suffix that waybill made: mail that the MTA requeues comes back with
+ * it. Lives in p.
+ * Returns EX_OK; EX_DATAERR when it is not ours (an unknown label, a wrong
+ * MAC, or no suffix at all); EX_OSERR when out of memory. */
+int wb_suffix_parse(const struct wb_conf *conf, struct wb_pool *p,
+                    const struct wb_address *a, struct wb_suffix *out);
+
 #endif

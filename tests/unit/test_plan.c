@@ -552,6 +552,77 @@ static void long_domains_are_carried_whole(void **state)
     wb_pool_free(p);
 }
 
+/* Mail that the MTA requeues passes the loopback listener once more: what was
+ * decided stands. */
+static void own_suffixes_pass_the_loopback_listener(void **state)
+{
+    static const char *const recipients[] = {
+        "a@docomo.ne.jp", "<a@[192.0.2.1]>", "Info@mailform.example.com",
+        "<\"x y\"@return.example.com>"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(recipients); i++) {
+        struct row row = {.why = recipients[i],
+                          .sender = "news@shop.test",
+                          .recipients = {recipients[i]},
+                          .headers = {"To: info@mailform.example.com"}};
+        struct wb_pool *p = wb_pool_new(0);
+        struct wb_plan first, second, outside;
+
+        /* a sender of no rule but this, for the literal */
+        if (i == 1)
+            row.sender = NULL;
+        plan_row(&row, p, &first, false);
+        assert_non_null(first.recipients[0].rewritten);
+        row.recipients[0] = first.recipients[0].rewritten;
+        plan_row(&row, p, &outside, false);
+        assert_int_equal(outside.decision, WB_REJECT);
+        row.listener = WB_LOOPBACK_LISTENER;
+        plan_row(&row, p, &second, false);
+        ROW_TRUE(&row, second.decision == WB_ACCEPT);
+        ROW_TRUE(&row, second.recipients[0].rewritten == NULL);
+        ROW_TRUE(&row, second.recipients[0].class == first.recipients[0].class);
+        ROW_TRUE(&row, second.recipients[0].route == first.recipients[0].route);
+        ROW_TRUE(&row,
+                 second.recipients[0].webhook == first.recipients[0].webhook);
+        ROW_TRUE(&row, second.sender_to == NULL);
+        assert_int_equal(second.action_count, 1); /* the tag or the mark */
+        assert_int_equal(second.actions[0].kind, WB_ADD_HEADER);
+        wb_pool_free(p);
+    }
+}
+
+static void other_suffixes_do_not_pass_it(void **state)
+{
+    static const char *const forms[] = {
+        "a@docomo.ne.jp.docomo.aaaaaaaa.waybill.invalid",
+        "a@docomo.LABEL.waybill.invalid",
+        "a@LABEL.waybill.invalid",
+        "a@waybill.invalid",
+        "a@b.test.crm.mailform.aaaaaaaaaaaaaaaaaaaaaaaaaa.hook.LABEL.waybill."
+        "invalid",
+        "a@mailform.x.hook.LABEL.waybill.invalid",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(forms); i++) {
+        const char *at = strstr(forms[i], "LABEL");
+        struct row row = {.why = forms[i], .listener = WB_LOOPBACK_LISTENER};
+        struct wb_pool *p = wb_pool_new(0);
+        struct wb_plan plan;
+
+        row.recipients[0] =
+            at == NULL ? forms[i]
+                       : wb_pool_printf(p, "%.*s%s%s", (int)(at - forms[i]),
+                                        forms[i], conf->secret.keys[0].label,
+                                        at + strlen("LABEL"));
+        plan_row(&row, p, &plan, false);
+        ROW_TRUE(&row, plan.decision == WB_REJECT);
+        assert_string_equal(plan.reply.enhanced, "5.1.2");
+        wb_pool_free(p);
+    }
+}
+
 static void hook_recipients_can_be_verified(void **state)
 {
     const struct row row = {
@@ -686,6 +757,8 @@ int main(void)
         cmocka_unit_test(actions_are_in_order),
         cmocka_unit_test(suffixes_carry_any_address),
         cmocka_unit_test(long_domains_are_carried_whole),
+        cmocka_unit_test(own_suffixes_pass_the_loopback_listener),
+        cmocka_unit_test(other_suffixes_do_not_pass_it),
         cmocka_unit_test(hook_recipients_can_be_verified),
         cmocka_unit_test(every_losing_rule_is_told),
         cmocka_unit_test(own_notify_and_orcpt_are_kept),
