@@ -42,7 +42,7 @@ ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h tests/unit
 
 .PHONY: all unit demo check install uninstall clean format analyze
 
-all: $B/waybill-milter
+all: $B/waybill-milter $B/waybill
 
 $B/librules.a: $(RULES_OBJ)
 	@rm -f $@
@@ -96,7 +96,7 @@ check:
 	@echo "== all tests, with real mail servers"
 	@WAYBILL_BUILD=$B $(PYTEST) tests
 
-PYTEST = ASAN_OPTIONS=detect_leaks=1 PYTHONDONTWRITEBYTECODE=1 \
+PYTEST = ASAN_OPTIONS=detect_leaks=1 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/dialogue/tsan.supp PYTHONDONTWRITEBYTECODE=1 \
          $(PYTHON) -m pytest -q -p no:cacheprovider
 JOBS   = $(shell nproc 2>/dev/null || echo 2)
 

@@ -1,0 +1,253 @@
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "mail/header.h"
+#include "tool/explain.h"
+#include "tool/tool.h"
+
+/* What the command line says of the message. */
+struct message {
+    const char *config;
+    const char *sender;
+    const char *mailer;
+    const char *host;
+    bool as_json;
+    const char **recipients;
+    size_t recipient_count;
+    const char **headers;
+    size_t header_count;
+    struct wb_envelope env;
+};
+
+const char *wb_explain_verdict(enum wb_decision decision)
+{
+    static const char *const names[] = {[WB_ACCEPT] = "accept",
+                                        [WB_TEMPFAIL] = "tempfail",
+                                        [WB_REJECT] = "reject"};
+
+    return names[decision];
+}
+
+static void help(void)
+{
+    puts(
+        "usage: waybill explain [-c FILE] --sender A --recipient B ...\n"
+        "\n"
+        "Shows what the milter would do with a message, and why.\n"
+        "\n"
+        "  -c FILE            the configuration\n"
+        "  --sender A         envelope sender; \"<>\" is the null sender\n"
+        "  --recipient B      envelope recipient; may be given again\n"
+        "  --header 'N: V'    a header; may be given again\n"
+        "  --login L          the client is authenticated as L\n"
+        "  --client IP        the client's address (127.0.0.1)\n"
+        "  --listener NAME    the listener's name, {daemon_name}\n"
+        "  --mailer M         how the MTA would deliver, {rcpt_mailer} (smtp)\n"
+        "  --host H           and where to, {rcpt_host}\n"
+        "  --json             for programs");
+}
+
+enum option_key {
+    SENDER = 256,
+    RECIPIENT,
+    HEADER,
+    LOGIN,
+    CLIENT,
+    LISTENER,
+    MAILER,
+    HOST,
+    JSON,
+    HELP
+};
+
+static const struct option options[] = {
+    {"sender", required_argument, NULL, SENDER},
+    {"recipient", required_argument, NULL, RECIPIENT},
+    {"header", required_argument, NULL, HEADER},
+    {"login", required_argument, NULL, LOGIN},
+    {"client", required_argument, NULL, CLIENT},
+    {"listener", required_argument, NULL, LISTENER},
+    {"mailer", required_argument, NULL, MAILER},
+    {"host", required_argument, NULL, HOST},
+    {"json", no_argument, NULL, JSON},
+    {"help", no_argument, NULL, HELP},
+    {NULL, 0, NULL, 0},
+};
+
+/* Returns EX_OK, EX_USAGE, or -1 when help was asked for. */
+static int take(struct message *m, int key)
+{
+    switch (key) {
+    case 'c':
+        m->config = optarg;
+        return EX_OK;
+    case SENDER:
+        m->sender = optarg;
+        return EX_OK;
+    case RECIPIENT:
+        m->recipients[m->recipient_count++] = optarg;
+        return EX_OK;
+    case HEADER:
+        m->headers[m->header_count++] = optarg;
+        return EX_OK;
+    case LOGIN:
+        m->env.login = optarg;
+        return EX_OK;
+    case CLIENT:
+        m->env.client = optarg;
+        return EX_OK;
+    case LISTENER:
+        m->env.listener = optarg;
+        return EX_OK;
+    case MAILER:
+        m->mailer = optarg;
+        return EX_OK;
+    case HOST:
+        m->host = optarg;
+        return EX_OK;
+    case JSON:
+        m->as_json = true;
+        return EX_OK;
+    case 'h':
+    case HELP:
+        return -1;
+    default:
+        return EX_USAGE;
+    }
+}
+
+static int parse_options(struct message *m, int argc, char **argv)
+{
+    struct wb_network ignored;
+    struct wb_err err;
+    int rc = EX_OK, key;
+
+    optind = 1;
+    opterr = 0;
+    while (rc == EX_OK &&
+           (key = getopt_long(argc, argv, "c:h", options, NULL)) != -1)
+        rc = take(m, key);
+    if (rc == EX_USAGE)
+        return wb_tool_usage("explain",
+                             "\"%s\" is not an option, or lacks its value",
+                             argv[optind - 1]);
+    if (rc != EX_OK)
+        return rc;
+    if (optind < argc)
+        return wb_tool_usage("explain", "\"%s\" is not expected", argv[optind]);
+    if (m->sender == NULL || m->recipient_count == 0)
+        return wb_tool_usage("explain", "--sender and --recipient are needed");
+    if (wb_network_parse(m->env.client, &ignored, &err) != EX_OK ||
+        strchr(m->env.client, '/') != NULL)
+        return wb_tool_usage("explain", "--client: \"%s\" is not an IP address",
+                             m->env.client);
+    return EX_OK;
+}
+
+static int read_recipients(struct message *m, struct wb_pool *p,
+                           struct wb_err *err)
+{
+    struct wb_recipient *list =
+        wb_pool_array(p, m->recipient_count, sizeof list[0]);
+    int rc = list == NULL ? EX_OSERR : EX_OK;
+
+    for (size_t i = 0; rc == EX_OK && i < m->recipient_count; i++) {
+        list[i].given = m->recipients[i];
+        list[i].mailer = m->mailer;
+        list[i].host = m->host;
+        rc = wb_address_parse(p, m->recipients[i], &list[i].address, err);
+        if (rc == EX_OK && wb_address_is_null(&list[i].address))
+            rc = wb_err_set(err, EX_DATAERR, "a recipient cannot be empty");
+    }
+    m->env.recipients = list;
+    m->env.recipient_count = m->recipient_count;
+    return rc;
+}
+
+static int read_headers(struct message *m, struct wb_pool *p,
+                        struct wb_err *err)
+{
+    struct wb_header *list = wb_pool_array(p, m->header_count, sizeof list[0]);
+
+    for (size_t i = 0; list != NULL && i < m->header_count; i++) {
+        const char *colon = strchr(m->headers[i], ':');
+        char *name = colon == NULL
+                         ? NULL
+                         : wb_pool_strndup(p, m->headers[i],
+                                           (size_t)(colon - m->headers[i]));
+
+        if (name == NULL || !wb_header_name_is_valid(name))
+            return wb_err_set(err, EX_DATAERR,
+                              "\"%s\" is not a header; 'Name: value' is right",
+                              m->headers[i]);
+        list[i].name = name;
+        list[i].value = colon + 1 + strspn(colon + 1, " \t");
+    }
+    m->env.headers = list;
+    m->env.header_count = m->header_count;
+    return list == NULL ? wb_err_set(err, EX_OSERR, "out of memory") : EX_OK;
+}
+
+static int explain(struct message *m, const struct wb_conf *conf,
+                   struct wb_pool *p, struct wb_err *err)
+{
+    struct wb_plan plan;
+    const char *sender = *m->sender == '\0' ? "<>" : m->sender;
+    int rc = wb_address_parse(p, sender, &m->env.sender, err);
+
+    if (rc == EX_OK)
+        rc = read_recipients(m, p, err);
+    if (rc == EX_OK)
+        rc = read_headers(m, p, err);
+    if (rc == EX_OK)
+        rc = wb_plan_make(conf, &m->env, p, true, &plan, err);
+    if (rc != EX_OK)
+        return rc;
+    if (m->as_json)
+        return wb_explain_json(stdout, &m->env, &plan);
+    wb_explain_text(stdout, &m->env, &plan);
+    return EX_OK;
+}
+
+static int run(struct message *m, int argc, char **argv)
+{
+    struct wb_err err = {""};
+    struct wb_conf *conf = NULL;
+    struct wb_pool *p = wb_pool_new(0);
+    int rc = parse_options(m, argc, argv);
+
+    if (rc == -1)
+        help();
+    if (rc == EX_OK)
+        rc = wb_tool_load(m->config, WB_USE_EXPLAIN, &conf);
+    if (rc == EX_OK && conf != NULL) {
+        rc = p == NULL ? EX_OSERR : explain(m, conf, p, &err);
+        if (rc != EX_OK)
+            fprintf(stderr, "waybill explain: %s\n", err.text);
+    }
+    wb_pool_free(p);
+    if (conf != NULL)
+        wb_conf_unref(conf);
+    return rc == -1 ? EX_OK : rc;
+}
+
+int wb_cmd_explain(int argc, char **argv)
+{
+    /* argc bounds how often an option can be given. */
+    size_t room = argc > 0 ? (size_t)argc : 1;
+    struct message m = {
+        .config = WB_DEFAULT_CONFIG,
+        .mailer = "smtp",
+        .recipients = calloc(room, sizeof m.recipients[0]),
+        .headers = calloc(room, sizeof m.headers[0]),
+        .env.client = "127.0.0.1",
+    };
+    int rc = m.recipients == NULL || m.headers == NULL ? EX_OSERR
+                                                       : run(&m, argc, argv);
+
+    free(m.headers);
+    free(m.recipients);
+    return rc;
+}

@@ -1,0 +1,98 @@
+#include "tool/explain.h"
+
+/* Untrusted octets must not steer the terminal. */
+static void put(FILE *out, const char *text)
+{
+    for (; *text != '\0'; text++)
+        fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, out);
+}
+
+static void field(FILE *out, const char *name, const char *value)
+{
+    fprintf(out, "  %-10s ", name);
+    put(out, value);
+    fputc('\n', out);
+}
+
+static void show_sender(FILE *out, const struct wb_envelope *env,
+                        const struct wb_plan *plan)
+{
+    fputs("sender <", out);
+    put(out, env->sender.text);
+    fputs(">\n", out);
+    if (plan->sender_to == NULL) {
+        field(out, "becomes", "(stays)");
+        return;
+    }
+    field(out, "becomes", plan->sender_to);
+    field(out, "because", plan->return_path->name);
+}
+
+static const char *const tls_names[] = {
+    [WB_TLS_NONE] = "no TLS",
+    [WB_TLS_STARTTLS] = "STARTTLS",
+    [WB_TLS_IMPLICIT] = "TLS",
+};
+
+static void show_route(FILE *out, const struct wb_recipient_plan *r)
+{
+    const struct wb_route *route = r->route;
+
+    if (r->rule != NULL)
+        fprintf(out, "  %-10s %s (%s:%u, priority %d)\n", "rule", r->rule->name,
+                r->rule->origin.file, r->rule->origin.line, r->rule->priority);
+    else
+        field(out, "rule", "(none matches)");
+    if (route->is_direct)
+        field(out, "route", "direct: as the MTA would do without waybill");
+    else
+        fprintf(out, "  %-10s %s: %s port %u, %s%s%s\n", "route", route->name,
+                route->host, route->port, tls_names[route->tls],
+                route->username != NULL ? ", as " : "",
+                route->username != NULL ? route->username : "");
+}
+
+static void show_recipient(FILE *out, const struct wb_recipient_plan *r)
+{
+    fputs("recipient <", out);
+    put(out, r->recipient->address.text);
+    fputs(">\n", out);
+    field(out, "class", wb_class_name(r->class));
+    if (r->route != NULL)
+        show_route(out, r);
+    if (r->webhook != NULL)
+        fprintf(out, "  %-10s %s, filter %s\n", "webhook", r->webhook->name,
+                r->filter);
+    if (r->rewritten != NULL)
+        field(out, "becomes", r->rewritten);
+    for (size_t i = 0; i < r->loss_count; i++)
+        fprintf(out, "  %-10s %s (%s:%u): %s\n", "lost",
+                r->losses[i].rule->name, r->losses[i].rule->origin.file,
+                r->losses[i].rule->origin.line, r->losses[i].why);
+}
+
+static void show_headers(FILE *out, const struct wb_plan *plan)
+{
+    for (size_t i = 0; i < plan->action_count; i++) {
+        const struct wb_action *a = &plan->actions[i];
+
+        if (a->kind == WB_DELETE_HEADER)
+            fprintf(out, "header\n  %-10s %s (copy %u)\n", "delete", a->text,
+                    a->index);
+        else if (a->kind == WB_ADD_HEADER)
+            fprintf(out, "header\n  %-10s %s: %s\n", "add", a->text, a->extra);
+    }
+}
+
+void wb_explain_text(FILE *out, const struct wb_envelope *env,
+                     const struct wb_plan *plan)
+{
+    show_sender(out, env, plan);
+    for (size_t i = 0; i < env->recipient_count; i++)
+        show_recipient(out, &plan->recipients[i]);
+    show_headers(out, plan);
+    fprintf(out, "verdict %s\n", wb_explain_verdict(plan->decision));
+    if (plan->decision != WB_ACCEPT)
+        fprintf(out, "  %-10s %s %s %s\n", "reply", plan->reply.code,
+                plan->reply.enhanced, plan->reply.text);
+}

@@ -1,0 +1,336 @@
+/* What makes applying impossible (errors) or doubtful (warnings). */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+
+#include "tool/maps/memory.h"
+#include "tool/maps/site.h"
+
+struct check {
+    struct wb_site *site;
+    const struct wb_entries *entries;
+    const struct wb_conf *conf;
+    struct wb_problems *problems;
+    struct wb_cf master; /* without waybill */
+};
+
+#define CONF_ERROR(c, option, ...)                                             \
+    wb_problem_add((c)->problems, WB_ERROR, (c)->conf->path, 0, option,        \
+                   __VA_ARGS__)
+#define MAIN_ERROR(c, option, ...)                                             \
+    wb_problem_add((c)->problems, WB_ERROR, (c)->site->main_cf, 0, option,     \
+                   __VA_ARGS__)
+#define MAIN_WARNING(c, option, ...)                                           \
+    wb_problem_add((c)->problems, WB_WARNING, (c)->site->main_cf, 0, option,   \
+                   __VA_ARGS__)
+#define MASTER_ERROR(c, option, ...)                                           \
+    wb_problem_add((c)->problems, WB_ERROR, (c)->site->master_cf, 0, option,   \
+                   __VA_ARGS__)
+#define MASTER_WARNING(c, option, ...)                                         \
+    wb_problem_add((c)->problems, WB_WARNING, (c)->site->master_cf, 0, option, \
+                   __VA_ARGS__)
+
+static const char *value(const struct check *c, const char *name)
+{
+    return wb_site_value(c->site, name);
+}
+
+static bool is_same_folder(const char *a, const char *b)
+{
+    char *x = realpath(a, NULL), *y = realpath(b, NULL);
+    bool is_same = strcmp(x ? x : a, y ? y : b) == 0;
+
+    free(x);
+    free(y);
+    return is_same;
+}
+
+static void check_queue_directory(struct check *c)
+{
+    const char *theirs = value(c, "queue_directory");
+
+    if (!is_same_folder(theirs, c->conf->queue_directory))
+        CONF_ERROR(c, "queue_directory",
+                   "is %s, but Postfix's is %s; queue_directory = \"%s\" is "
+                   "right",
+                   c->conf->queue_directory, theirs, theirs);
+}
+
+static bool holds_nocase(const struct wb_strings *list, const char *text)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (strcasecmp(list->items[i], text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The milter tells an admin's own transport entry from the default by it. */
+static void check_relayhost(struct check *c)
+{
+    const char *relayhost = value(c, "relayhost");
+    const char *transport = value(c, "default_transport");
+    const char *colon = strchr(transport, ':');
+    const char *mailer = colon == NULL ? transport
+                                       : wb_slice(c->site->pool, transport, 0,
+                                                  (size_t)(colon - transport));
+
+    if (*relayhost && !holds_nocase(&c->conf->relayhosts, relayhost))
+        CONF_ERROR(c, "relayhosts",
+                   "main.cf has relayhost = %s; write relayhosts = { \"%s\" }",
+                   relayhost, relayhost);
+    if (colon != NULL && colon[1] != '\0' && strcmp(mailer, "error") != 0 &&
+        !holds_nocase(&c->conf->relayhosts, colon + 1))
+        CONF_ERROR(c, "relayhosts",
+                   "main.cf has default_transport = %s; write relayhosts = { "
+                   "\"%s\" }",
+                   transport, colon + 1);
+    if (!holds_nocase(&c->conf->outbound_mailers, mailer))
+        wb_problem_add(c->problems, WB_WARNING, c->conf->path, 0,
+                       "outbound_mailers",
+                       "does not name \"%s\", which is Postfix's "
+                       "default_transport: its mail will not be routed",
+                       mailer);
+}
+
+static void check_sender_dependent(struct check *c)
+{
+    static const char *const maps[] = {
+        "sender_dependent_relayhost_maps",
+        "sender_dependent_default_transport_maps"};
+
+    for (size_t i = 0; i < 2; i++) {
+        if (*value(c, maps[i]))
+            MAIN_WARNING(c, maps[i],
+                         "what it may answer cannot be listed; put every "
+                         "nexthop in it into relayhosts of %s",
+                         c->conf->path);
+    }
+    if (*value(c, "smtpd_milter_maps"))
+        MAIN_WARNING(c, "smtpd_milter_maps",
+                     "clients that it names do not meet waybill unless it "
+                     "names $waybill_milters too");
+}
+
+/* The queue's listing shows marked recipients, label and all. */
+static void check_mailq(struct check *c)
+{
+    if (strstr(value(c, "authorized_mailq_users"), "static:anyone") != NULL)
+        MAIN_WARNING(c, "authorized_mailq_users",
+                     "is static:anyone: local users can read waybill's label "
+                     "in mailq and so borrow a route; root, postfix is right");
+}
+
+static bool is_hop(const struct check *c, const char *filter)
+{
+    return strcmp(filter, wb_postfix_hop(c->site->pool, c->conf)) == 0;
+}
+
+static void check_filter_after(struct check *c)
+{
+    const char *filter = value(c, "content_filter");
+    const char *hop = wb_postfix_hop(c->site->pool, c->conf);
+
+    if (*filter == '\0')
+        return;
+    for (size_t i = 0; i < c->master.count; i++) {
+        const char *its = wb_master_option(
+            c->site->pool, &c->master, &c->master.entries[i], "content_filter");
+
+        if (its != NULL && is_hop(c, its))
+            return;
+    }
+    MAIN_ERROR(c, "content_filter",
+               "is %s already, and only one can stand there; let waybill "
+               "follow it: in master.cf give the listener to which it hands "
+               "mail back \"-o content_filter=%s\", then apply again",
+               filter, hop);
+}
+
+static void check_filter_before(struct check *c)
+{
+    const char *advice = "the filter would see waybill's marked recipients; "
+                         "attach = after_queue is right with it";
+
+    if (*value(c, "content_filter"))
+        MAIN_ERROR(c, "content_filter", "is %s: %s", value(c, "content_filter"),
+                   advice);
+    for (size_t i = 0; i < c->master.count; i++) {
+        const struct wb_cf_entry *entry = &c->master.entries[i];
+        struct wb_master fields;
+        const char *filter;
+
+        wb_master_fields(c->site->pool, &c->master, entry, &fields);
+        filter = wb_master_option(c->site->pool, &c->master, entry,
+                                  "content_filter");
+        if (filter != NULL && *filter &&
+            (strcmp(fields.command, "pickup") == 0 ||
+             strcmp(fields.command, "smtpd") == 0))
+            MASTER_ERROR(c, entry->key, "has -o content_filter=%s: %s", filter,
+                         advice);
+    }
+}
+
+/* A milter cannot change mail that goes through a proxy filter. */
+static void check_proxy_filter(struct check *c, const struct wb_cf_entry *entry)
+{
+    const char *proxy = wb_master_option(c->site->pool, &c->master, entry,
+                                         "smtpd_proxy_filter");
+    const char *milters =
+        wb_master_option(c->site->pool, &c->master, entry, "smtpd_milters");
+
+    if (proxy == NULL)
+        proxy = value(c, "smtpd_proxy_filter");
+    if (*proxy && (milters == NULL || *milters))
+        MASTER_ERROR(c, entry->key,
+                     "smtpd_proxy_filter = %s: a milter in front of it cannot "
+                     "change recipients; add \"-o smtpd_milters=\" here, so "
+                     "that waybill sits on the listener behind the filter",
+                     proxy);
+}
+
+static bool is_chrooted(const struct check *c, const struct wb_master *fields)
+{
+    if (fields->chroot[0] == '-')
+        return atof(value(c, "compatibility_level")) < 1;
+    return fields->chroot[0] == 'y';
+}
+
+static void check_smtpd(struct check *c, const struct wb_cf_entry *entry,
+                        const struct wb_master *fields)
+{
+    const char *socket =
+        wb_postfix_socket(c->site->pool, c->conf, c->conf->socket);
+
+    if (c->conf->attach != WB_BEFORE_QUEUE)
+        return;
+    check_proxy_filter(c, entry);
+    if (strncmp(socket, "unix:/", 6) == 0 && is_chrooted(c, fields))
+        CONF_ERROR(c, "socket",
+                   "%s cannot be reached from %s, which is chrooted to %s; a "
+                   "path below that is right, such as "
+                   "\"unix:waybill/milter.sock\"",
+                   c->conf->socket, entry->key, value(c, "queue_directory"));
+}
+
+static void check_bounce(struct check *c, const struct wb_cf_entry *entry)
+{
+    if (wb_master_option(c->site->pool, &c->master, entry,
+                         "cleanup_service_name") != NULL)
+        MASTER_WARNING(c, entry->key,
+                       "has its own cleanup_service_name: bounces will show "
+                       "waybill's marked recipients");
+}
+
+static void check_services(struct check *c)
+{
+    bool has_retry = false, has_error = false, has_pickup = false;
+
+    for (size_t i = 0; i < c->master.count; i++) {
+        const struct wb_cf_entry *entry = &c->master.entries[i];
+        struct wb_master f;
+
+        wb_master_fields(c->site->pool, &c->master, entry, &f);
+        has_retry |= strcmp(entry->key, "retry/unix") == 0;
+        has_error |= strcmp(entry->key, "error/unix") == 0;
+        has_pickup |= strcmp(f.command, "pickup") == 0;
+        if (strcmp(f.command, "smtpd") == 0)
+            check_smtpd(c, entry, &f);
+        else if (strcmp(f.command, "bounce") == 0)
+            check_bounce(c, entry);
+        if (strcmp(f.name, c->conf->loopback_listener) == 0)
+            MASTER_ERROR(c, entry->key,
+                         "is in the way of waybill's loopback listener; "
+                         "another loopback_listener in %s is right",
+                         c->conf->path);
+    }
+    if (!has_retry || !has_error)
+        MASTER_ERROR(c, has_retry ? "error/unix" : "retry/unix",
+                     "is missing; Postfix's master.cf has \"%s unix - - y - - "
+                     "error\"",
+                     has_retry ? "error" : "retry");
+    if (!has_pickup)
+        MASTER_WARNING(c, "pickup", "is missing: mail of sendmail(1) stays");
+}
+
+/* smtpd demands one of them, and waybill's own check is not enough. */
+static void check_restrictions(struct check *c)
+{
+    if (*value(c, "smtpd_relay_restrictions") == '\0' &&
+        *value(c, "smtpd_recipient_restrictions") == '\0')
+        MAIN_ERROR(c, "smtpd_relay_restrictions",
+                   "is empty, and so is smtpd_recipient_restrictions: nothing "
+                   "keeps strangers from relaying; permit_mynetworks, "
+                   "permit_sasl_authenticated, defer_unauth_destination is "
+                   "right");
+}
+
+static int check_tables(struct check *c, struct wb_err *err)
+{
+    static const char *const types[][2] = {{"pcre", "postfix-pcre"},
+                                           {"texthash", "postfix"},
+                                           {"pipemap", "postfix"}};
+
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        bool has;
+        int code = wb_site_has_table(c->site, types[i][0], &has, err);
+
+        if (code != EX_OK)
+            return code;
+        if (!has)
+            MAIN_ERROR(c, NULL,
+                       "this Postfix has no %s tables; the package %s brings "
+                       "them",
+                       types[i][0], types[i][1]);
+    }
+    return EX_OK;
+}
+
+/* With "deliver", what no inbound section matches goes on as if waybill were
+ * not there: somebody must take it. */
+static int check_deliverable(struct check *c, struct wb_err *err)
+{
+    struct wb_strings domains = {c->entries->inbound_domains,
+                                 c->entries->inbound_count};
+    struct wb_strings unknown;
+    int code;
+
+    if (c->conf->inbound_unmatched != WB_UNMATCHED_DELIVER)
+        return EX_OK;
+    code = wb_site_unknown_domains(c->site, &domains, &unknown, err);
+    for (size_t i = 0; code == EX_OK && i < unknown.count; i++)
+        CONF_ERROR(c, "inbound_unmatched",
+                   "is deliver, but Postfix has nowhere to deliver mail to "
+                   "%s; reject, or a domain that Postfix knows, is right",
+                   unknown.items[i]);
+    return code;
+}
+
+int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
+                  struct wb_problems *problems, struct wb_err *err)
+{
+    struct check c = {.site = site,
+                      .entries = entries,
+                      .conf = entries->conf,
+                      .problems = problems};
+    int code;
+
+    wb_cf_parse(site->pool, WB_MASTER_CF, site->base_master, &c.master);
+    check_queue_directory(&c);
+    check_relayhost(&c);
+    check_sender_dependent(&c);
+    check_mailq(&c);
+    if (c.conf->attach == WB_AFTER_QUEUE)
+        check_filter_after(&c);
+    else
+        check_filter_before(&c);
+    check_services(&c);
+    check_restrictions(&c);
+    code = check_tables(&c, err);
+    if (code == EX_OK)
+        code = check_deliverable(&c, err);
+    if (code == EX_OK && (problems->error_count > 0 || problems->out_of_memory))
+        code = wb_err_set(err, EX_CONFIG, "nothing was changed");
+    return code;
+}

@@ -1,0 +1,190 @@
+/* Prove the new configuration on the stage, before anything is installed. */
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "tool/maps/apply.h"
+#include "tool/maps/memory.h"
+#include "tool/maps/run.h"
+
+/* What Postfix's own tools complain about in the stage, a line each. */
+static int complaints(struct wb_site *site, char **out, struct wb_err *err)
+{
+    static const char *const asks[][4] = {{"postconf", "-nx", NULL},
+                                          {"postconf", "-Mx", NULL},
+                                          {"postconf", "-Px", NULL}};
+    struct wb_text t;
+    int code = EX_OK;
+
+    wb_text_open(&t);
+    for (size_t i = 0; i < 3 && code == EX_OK; i++) {
+        const char *argv[] = {asks[i][0], "-c", site->stage, asks[i][1], NULL};
+        struct wb_run run = {.argv = argv};
+
+        code = wb_run(site->pool, &run, err);
+        if (code != EX_OK)
+            break;
+        fputs(run.errors, t.file);
+        if (run.status != 0)
+            code = wb_err_set(err, EX_CONFIG, "postconf %s: %s", asks[i][1],
+                              wb_run_errors(site->pool, &run));
+    }
+    *out = wb_text_close(&t, site->pool);
+    return code;
+}
+
+/* Lines of after that do not stand in before. */
+static int compare(struct wb_site *site, const char *before, char *after,
+                   struct wb_err *err)
+{
+    char *save = NULL;
+
+    for (char *line = strtok_r(after, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
+        if (strstr(before, line) == NULL)
+            return wb_err_set(
+                err, EX_SOFTWARE,
+                "Postfix complains of the new configuration: %s",
+                wb_substitute(site->pool, line, site->stage, site->dir));
+    }
+    return EX_OK;
+}
+
+static int prove_syntax(struct wb_site *site, const struct wb_edit *edit,
+                        struct wb_err *err)
+{
+    char *before, *after;
+    int code =
+        wb_site_stage_write(site, site->base_main, site->base_master, err);
+
+    if (code == EX_OK)
+        code = complaints(site, &before, err);
+    if (code == EX_OK)
+        code = wb_site_stage_write(site, edit->main, edit->master, err);
+    if (code == EX_OK)
+        code = complaints(site, &after, err);
+    return code == EX_OK ? compare(site, before, after, err) : code;
+}
+
+/* What the tables must answer, a "key TAB value" line a route and label. */
+static void expected(struct wb_site *site, const struct wb_entries *e,
+                     char **keys, char **answers)
+{
+    struct wb_text k, a;
+
+    wb_text_open(&k);
+    wb_text_open(&a);
+    for (size_t i = 0; i < e->conf->secret.count; i++) {
+        for (size_t j = 0; j < e->way_count; j++) {
+            const struct wb_way *way = &e->ways[j];
+            const char *probe = wb_say(
+                site->pool, "probe@example.invalid.%s.%s.waybill.invalid",
+                way->route->name, e->conf->secret.keys[i].label);
+
+            fprintf(k.file, "%s\n", probe);
+            fprintf(a.file, "%s\t%s:%s\n", probe,
+                    e->services[way->service].name, way->nexthop);
+        }
+    }
+    *keys = wb_text_close(&k, site->pool);
+    *answers = wb_text_close(&a, site->pool);
+}
+
+/* transport_maps as the new configuration has it. */
+static int transport_tables(struct wb_site *site, struct wb_strings *out,
+                            struct wb_err *err)
+{
+    const char *const argv[] = {"postconf",       "-c", site->stage, "-xh",
+                                "transport_maps", NULL};
+    struct wb_run run = {.argv = argv};
+    int code = wb_run(site->pool, &run, err);
+
+    if (code == EX_OK && run.status != 0)
+        code = wb_err_set(err, EX_CONFIG, "postconf: %s",
+                          wb_run_errors(site->pool, &run));
+    if (code == EX_OK)
+        *out = wb_cf_list(site->pool, run.out);
+    return code;
+}
+
+/* Name the first route whose answer is not its own. */
+static int tell_wrong(const struct wb_entries *e, const char *table,
+                      const char *answer, const char *wanted,
+                      struct wb_err *err)
+{
+    size_t line = 0;
+
+    while (*answer != '\0' && *answer == *wanted) {
+        line += *answer == '\n';
+        answer++;
+        wanted++;
+    }
+    return wb_err_set(
+        err, EX_SOFTWARE,
+        "the first table of transport_maps, %s, does not lead "
+        "to route %s",
+        table,
+        e->way_count == 0 ? "?" : e->ways[line % e->way_count].route->name);
+}
+
+static int prove_routes(struct wb_site *site, const struct wb_entries *e,
+                        struct wb_err *err)
+{
+    struct wb_strings tables;
+    char *keys, *wanted, *answer = NULL;
+    int code = transport_tables(site, &tables, err);
+
+    if (code != EX_OK || e->way_count == 0)
+        return code;
+    if (tables.count == 0)
+        return wb_err_set(err, EX_SOFTWARE, "transport_maps stays empty");
+    expected(site, e, &keys, &wanted);
+    for (size_t i = 0; i < tables.count; i++) {
+        code = wb_site_ask(site, tables.items[i], keys, &answer, err);
+        if (code != EX_OK || answer[0] != '\0')
+            break;
+    }
+    if (code == EX_OK && strcmp(answer, wanted) != 0)
+        code = tell_wrong(e, tables.items[0], answer, wanted, err);
+    return code;
+}
+
+/* Every suffixed probe must come back as it was. */
+static int prove_strip(struct wb_site *site, const struct wb_entries *e,
+                       struct wb_err *err)
+{
+    const char *table =
+        wb_say(site->pool, "pcre:%s/strip.pcre", wb_site_stage_maps(site));
+    char *keys, *ignored, *answer;
+    size_t good = 0;
+    int code;
+
+    if (e->way_count == 0)
+        return EX_OK;
+    expected(site, e, &keys, &ignored);
+    code = wb_site_ask(site, table, keys, &answer, err);
+    if (code != EX_OK)
+        return code;
+    for (const char *at = answer;
+         (at = strstr(at, "\tprobe@example.invalid\n")) != NULL; at++)
+        good++;
+    if (good != e->way_count * e->conf->secret.count)
+        return wb_err_set(err, EX_SOFTWARE,
+                          "strip.pcre does not strip every route");
+    return EX_OK;
+}
+
+int wb_apply_prove(struct wb_site *site, const struct wb_entries *entries,
+                   const struct wb_edit *edit, const struct wb_files *files,
+                   struct wb_err *err)
+{
+    int code = wb_publish(site->pool, wb_site_stage_maps(site), files, err);
+
+    if (code == EX_OK)
+        code = prove_syntax(site, edit, err);
+    if (code == EX_OK)
+        code = prove_routes(site, entries, err);
+    if (code == EX_OK)
+        code = prove_strip(site, entries, err);
+    return code;
+}

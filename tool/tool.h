@@ -1,0 +1,25 @@
+/* What the commands of waybill(1) share. */
+#ifndef WB_TOOL_TOOL_H
+#define WB_TOOL_TOOL_H
+
+#include "conf/conf.h"
+
+#define WB_DEFAULT_CONFIG "/etc/waybill/waybill.conf"
+
+/* A command: argv[0] is its name. Returns a sysexits code. */
+typedef int wb_command(int argc, char **argv);
+
+wb_command wb_cmd_check, wb_cmd_explain, wb_cmd_maps, wb_cmd_apply,
+    wb_cmd_reload;
+
+/* Load path for a command and print every problem to stderr.
+ * Returns EX_OK with *out (the caller drops it with wb_conf_unref), or
+ * EX_CONFIG or EX_OSERR. */
+int wb_tool_load(const char *path, enum wb_conf_use use, struct wb_conf **out);
+
+/* Say on stderr what is wrong with the command line and where help is.
+ * Returns EX_USAGE. */
+int wb_tool_usage(const char *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
