@@ -1,0 +1,64 @@
+"""Fixtures: a site for each way of attaching, and what must be there."""
+
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from lab import Waybill, missing_for_postfix   # noqa: E402
+from mailsite import Site                      # noqa: E402
+from prerequisites import need                 # noqa: E402
+
+ATTACH = ("before_queue", "after_queue")
+
+
+def pytest_sessionstart(session):
+    """Ended from outside, pytest would leave every Postfix behind."""
+    def interrupt(*_):
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+@pytest.fixture(scope="session")
+def postfix_here():
+    need(missing_for_postfix(("lmdb", "pcre", "regexp", "texthash")))
+
+
+@pytest.fixture(scope="session")
+def programs(postfix_here):
+    need(Waybill.missing())
+
+
+@pytest.fixture(scope="session", params=ATTACH)
+def attach(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def running_site(attach, programs):
+    """Costly: one for all tests of an attach mode. Use site instead."""
+    site = Site(attach)
+    try:
+        yield site.go()
+    finally:
+        site.close()
+
+
+@pytest.fixture
+def site(running_site):
+    """The site, with nothing left of an earlier test."""
+    running_site.clear()
+    return running_site
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows the ends of both logs."""
+    report = (yield).get_result()
+    site = item.funcargs.get("running_site") if hasattr(item, "funcargs") else None
+    if report.when == "call" and report.failed and site:
+        report.sections.append(("Postfix log", "\n".join(site.mx.log_text().splitlines()[-40:])))
+        report.sections.append(("waybill log", "\n".join(site.waybill.log_text().splitlines()[-20:])))
