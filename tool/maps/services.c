@@ -110,6 +110,10 @@ static struct wb_master_service in_service(struct wb_pool *pool,
         {"smtp_discard_ehlo_keywords", ""},
         {"smtp_discard_ehlo_keyword_address_maps", ""},
         {"smtp_fallback_relay", ""},
+        /* a session whose milter broke tempfails until it ends: a new one a
+         * message finds the milter that was started again */
+        {"smtp_connection_cache_on_demand", "no"},
+        {"smtp_connection_cache_destinations", ""},
         {"smtp_sasl_auth_enable", "no"},
         {"smtp_tls_policy_maps", ""},
         {"smtp_tls_wrappermode", "no"},
