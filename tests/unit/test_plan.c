@@ -592,6 +592,10 @@ static void own_suffixes_pass_the_loopback_listener(void **state)
     }
 }
 
+#define HOOK_WITH_A_WRONG_MAC                                                  \
+    "a@b.test.crm.mailform.aaaaaaaaaaaaaaaaaaaaaaaaaa."                        \
+    "hook.LABEL.waybill.invalid"
+
 static void other_suffixes_do_not_pass_it(void **state)
 {
     static const char *const forms[] = {
@@ -599,8 +603,7 @@ static void other_suffixes_do_not_pass_it(void **state)
         "a@docomo.LABEL.waybill.invalid",
         "a@LABEL.waybill.invalid",
         "a@waybill.invalid",
-        "a@b.test.crm.mailform.aaaaaaaaaaaaaaaaaaaaaaaaaa.hook.LABEL.waybill."
-        "invalid",
+        HOOK_WITH_A_WRONG_MAC,
         "a@mailform.x.hook.LABEL.waybill.invalid",
     };
 
