@@ -60,5 +60,6 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     site = item.funcargs.get("running_site") if hasattr(item, "funcargs") else None
     if report.when == "call" and report.failed and site:
-        report.sections.append(("Postfix log", "\n".join(site.mx.log_text().splitlines()[-40:])))
-        report.sections.append(("waybill log", "\n".join(site.waybill.log_text().splitlines()[-20:])))
+        for name, text, lines in (("Postfix log", site.mx.log_text(), 40),
+                                  ("waybill log", site.waybill.log_text(), 20)):
+            report.sections.append((name, "\n".join(text.splitlines()[-lines:])))

@@ -179,12 +179,19 @@ class Demo:
             more += ["--header", f"{name}: {value}"]
         if scene.client:
             more += ["--client", scene.client]
-        remote = [r for r in scene.recipients if not r.endswith("@mx.test")]
-        plan = self.waybill.explain(scene.sender, remote, *more)
         what = "decided"
-        if plan["verdict"] != "accept":
-            self.screen.row(what, (f"{plan['verdict']}: {plan['reply']}", 0))
-            return
+        for mailer in ("smtp", "local"):
+            group = [r for r in scene.recipients if is_local(r) == (mailer == "local")]
+            if not group:
+                continue
+            plan = self.waybill.explain(scene.sender, group, "--mailer", mailer, *more)
+            if plan["verdict"] != "accept":
+                self.screen.row(what, (f"{plan['verdict']}: {plan['reply']}", 0))
+            else:
+                self.tell_plan(what, plan)
+            what = ""
+
+    def tell_plan(self, what, plan):
         for r in plan["recipients"]:
             self.screen.row(what, (r["recipient"], 26), (why(r), 0))
             what = ""
@@ -199,7 +206,8 @@ class Demo:
             self.screen.row("replied", (f"{reply.code} {reply.text}", 0))
         for place, message in self.arrivals():
             self.screen.row(what, (f"at {place}", 12), (f"MAIL FROM <{message.mail_from}>", 0))
-            self.screen.row("", ("", 12), ("RCPT TO   " + " ".join(f"<{r}>" for r in message.rcpt_to), 0))
+            to = " ".join(f"<{r}>" for r in message.rcpt_to)
+            self.screen.row("", ("", 12), (f"RCPT TO   {to}", 0))
             for name in ("X-Waybill-Route", "X-Waybill-Webhook"):
                 for value in message.headers(name):
                     self.screen.row("", ("", 12), (f"{name}: {value}", 0))
@@ -244,6 +252,10 @@ class Demo:
             yield f"at {place} X-Waybill-Route is {tags}, not {scene.tag}"
         if "waybill.invalid" in message.text or "waybill.invalid" in " ".join(message.rcpt_to):
             yield f"at {place} the suffix shows"
+
+
+def is_local(recipient):
+    return recipient.endswith("@mx.test")
 
 
 def why(r):

@@ -190,8 +190,12 @@ def send_many(mx, count, concurrency, make):
     """Submit count messages over concurrency connections. make(i) gives
     (sender, recipients, text) of number i. Returns the replies by number."""
     def worker(start):
-        smtp = mx.connect()
-        replies = {i: mx.send(*make(i), smtp=smtp) for i in range(start, count, concurrency)}
+        replies, smtp = {}, mx.connect()
+        for i in range(start, count, concurrency):
+            replies[i] = mx.send(*make(i), smtp=smtp)
+            if replies[i].code != 250:    # a session whose milter broke stays so
+                smtp.quit()
+                smtp = mx.connect()
         smtp.quit()
         return replies
     found = {}

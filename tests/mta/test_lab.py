@@ -23,7 +23,8 @@ def relay(lab):
 
 @pytest.fixture(scope="module")
 def mx(lab, relay):
-    return lab.postfix("mx", main={"relayhost": relay.nexthop}, aliases={"sales": "bob@remote.test"})
+    return lab.postfix("mx", main={"relayhost": relay.nexthop},
+                       aliases={"sales": "bob@remote.test"})
 
 
 @pytest.fixture(autouse=True)

@@ -293,9 +293,14 @@ class Postfix:
                         self.log)
 
     def requeue(self):
-        """postsuper -r ALL: every message goes through cleanup again."""
+        """postsuper -r ALL: every message goes through pickup and cleanup
+        again. pickup looks once a minute, or when kicked; kicks get lost."""
         self.command("postsuper", "-r", "ALL")
-        self.command("postkick", "public", "pickup", "W")   # else once a minute
+
+        def probe():
+            self.command("postkick", "public", "pickup", "W", ok=None)
+            return not any((self.queue / "maildrop").iterdir())
+        wait_for(f"pickup by {self.name}", probe, log=self.log)
 
     def flush(self):
         self.command("postqueue", "-f")

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .basics import LabError, free_port
+from .basics import LabError, free_port, tail
 
 
 @dataclass
@@ -122,7 +122,6 @@ class Sink:
             while not wanted(self._messages):
                 left = end - time.monotonic()
                 if left <= 0:
-                    from .basics import tail
                     got = [m.rcpt_to for m in self._messages]
                     raise LabError(f"{self.name}: after {timeout:g} s not "
                                    f"{what}, but {got}" + tail(log))
