@@ -3,6 +3,7 @@
 #   make            build everything into build/
 #   make demo       see it work: a throwaway Postfix on loopback
 #   make check      every test (installs what is missing, where it may)
+#   make fuzz       longer: libFuzzer on what reads mail (FUZZ_SECONDS)
 #   make install    DESTDIR and PREFIX are honoured
 
 VERSION   = 0.1.0
@@ -33,14 +34,15 @@ RULES_SRC  = $(wildcard rules/*/*.c)
 MILTER_SRC = $(wildcard milter/*.c)
 TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c)
 UNIT_SRC   = $(wildcard tests/unit/test_*.c)
+FUZZ_SRC   = $(wildcard tests/fuzz/fuzz_*.c)
 RULES_OBJ  = $(RULES_SRC:%.c=$B/obj/%.o)
 MILTER_OBJ = $(MILTER_SRC:%.c=$B/obj/%.o)
 TOOL_OBJ   = $(TOOL_SRC:%.c=$B/obj/%.o)
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
-ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(UNIT_SRC)
+ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(UNIT_SRC) $(FUZZ_SRC)
 ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h tests/unit/*.h)
 
-.PHONY: all unit demo check install uninstall clean format analyze
+.PHONY: all unit demo check fuzz install uninstall clean format analyze
 
 all: $B/waybill-milter $B/waybill
 
@@ -100,6 +102,25 @@ PYTEST = ASAN_OPTIONS=detect_leaks=1 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/d
          $(PYTHON) -m pytest -q -p no:cacheprovider
 JOBS   = $(shell nproc 2>/dev/null || echo 2)
 
+# Longer than `make check`: each fuzz target for FUZZ_SECONDS. What it finds is
+# left in the current folder; new inputs stay in build/fuzz/corpus.
+FUZZ_SECONDS = 300
+FUZZ_FLAGS   = -fsanitize=address,undefined -fno-sanitize-recover=all
+
+fuzz:
+	@contrib/need build check fuzz
+	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang B=build/fuzz HARDENING=-fPIE \
+		SANITIZE="$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" build/fuzz/librules.a
+	@for source in $(FUZZ_SRC); do \
+		name=$$(basename $$source .c); kind=$${name#fuzz_}; \
+		echo "== $$name, $(FUZZ_SECONDS) s"; mkdir -p build/fuzz/corpus/$$kind; \
+		clang $(CPPFLAGS) -std=c17 -g -O1 -fPIE -pie $(FUZZ_FLAGS) -fsanitize=fuzzer \
+			-o build/fuzz/$$name $$source build/fuzz/librules.a $(PKG_LIBS) && \
+		build/fuzz/$$name -verbosity=0 -print_final_stats=1 \
+			-max_total_time=$(FUZZ_SECONDS) build/fuzz/corpus/$$kind \
+			tests/fuzz/corpus/$$kind || exit 1; \
+	done
+
 # ---- installing -------------------------------------------------------------
 
 INSTALL = install
@@ -136,7 +157,9 @@ format:
 	clang-format -i $(ALL_SRC) $(ALL_HDR)
 
 analyze:
-	clang-tidy --quiet $(ALL_SRC) -- -std=c17 $(CPPFLAGS) $(PKG_CFLAGS)
+	@contrib/need build check analyze
+	clang-tidy --quiet $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) -- -std=c17 \
+		$(CPPFLAGS) $(PKG_CFLAGS)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability \
 		--inline-suppr -I. -Irules -D_GNU_SOURCE -DWB_VERSION='""' \
 		rules milter tool
