@@ -68,11 +68,13 @@ static sfsistat on_mail(SMFICTX *ctx, char **argv)
 {
     struct wb_session *s = session_of(ctx);
     char *login = symbol(ctx, "{auth_authen}");
+    char *resolved = symbol(ctx, "{mail_addr}");
 
     if (s == NULL)
         return SMFIS_TEMPFAIL;
-    wb_session_mail(s, argv, login, symbol(ctx, "i"));
+    wb_session_mail(s, argv, login, resolved, symbol(ctx, "i"));
     spend(login);
+    spend(resolved);
     return SMFIS_NOREPLY;
 }
 
@@ -81,13 +83,17 @@ static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
     struct wb_session *s = session_of(ctx);
     char *mailer = symbol(ctx, "{rcpt_mailer}");
     char *host = symbol(ctx, "{rcpt_host}");
+    char *resolved = symbol(ctx, "{rcpt_addr}");
+    const struct wb_recipient macros = {
+        .mailer = mailer, .host = host, .resolved = resolved};
     const struct wb_reply *refusal;
 
     if (s == NULL)
         return SMFIS_TEMPFAIL;
-    refusal = wb_session_rcpt(s, argv, mailer, host);
+    refusal = wb_session_rcpt(s, argv, &macros);
     spend(mailer);
     spend(host);
+    spend(resolved);
     if (refusal != NULL)
         return wb_actions_reply(ctx, refusal);
     return wb_session_recipient_replies(s) ? SMFIS_CONTINUE : SMFIS_NOREPLY;

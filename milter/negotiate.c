@@ -22,8 +22,8 @@ struct symbols {
  * that has nothing to say sends no list, and the last one would stay. */
 static const struct symbols symbols[] = {
     {SMFIM_CONNECT, "{daemon_name} {client_addr}"},
-    {SMFIM_ENVFROM, "i {auth_authen}"},
-    {SMFIM_ENVRCPT, "i {rcpt_mailer} {rcpt_host}"},
+    {SMFIM_ENVFROM, "i {auth_authen} {mail_addr}"},
+    {SMFIM_ENVRCPT, "i {rcpt_mailer} {rcpt_host} {rcpt_addr}"},
     {SMFIM_EOM, "i"},
 };
 

@@ -41,6 +41,8 @@ static const struct wb_reply bad_sender = {"553", "5.1.7",
                                            "Sender address not understood"};
 static const struct wb_reply bad_recipient = {
     "553", "5.1.3", "Recipient address not understood"};
+static const struct wb_reply bad_argument = {"501", "5.5.4",
+                                             "NOTIFY or ORCPT not understood"};
 static const struct wb_reply many_recipients = {"452", "4.5.3",
                                                 "Too many recipients"};
 static const struct wb_reply many_headers = {
@@ -208,7 +210,7 @@ static void refuse_sender(struct wb_session *s, const char *path,
 }
 
 void wb_session_mail(struct wb_session *s, char **argv, const char *login,
-                     const char *queue_id)
+                     const char *resolved, const char *queue_id)
 {
     const struct wb_reply *wrong;
 
@@ -223,6 +225,7 @@ void wb_session_mail(struct wb_session *s, char **argv, const char *login,
     wrong = parse(s, argv[0], &s->env.sender, &bad_sender);
     if (wrong != NULL)
         refuse_sender(s, argv[0], wrong);
+    s->env.sender_resolved = keep(s, resolved);
     s->env.login = keep(s, login);
     s->env.queue_id = keep(s, queue_id);
     s->env.client = s->client;
@@ -260,8 +263,18 @@ static const char *esmtp_value(char **argv, const char *keyword)
     return NULL;
 }
 
+/* Octets that would end the value, or the line, where it is sent on
+ * (RFC 5321, 4.1.2, esmtp-value). */
+static bool is_esmtp_value(const char *text)
+{
+    for (; text != NULL && *text != '\0'; text++)
+        if ((unsigned char)*text <= ' ' || *text == 0x7f)
+            return false;
+    return true;
+}
+
 static const struct wb_reply *fill(struct wb_session *s, char **argv,
-                                   const char *mailer, const char *host,
+                                   const struct wb_recipient *macros,
                                    struct wb_recipient *r)
 {
     const struct wb_reply *wrong =
@@ -270,10 +283,13 @@ static const struct wb_reply *fill(struct wb_session *s, char **argv,
     if (wrong != NULL)
         return wrong;
     r->given = keep(s, argv[0]);
-    r->mailer = keep(s, mailer);
-    r->host = keep(s, host);
+    r->mailer = keep(s, macros->mailer);
+    r->host = keep(s, macros->host);
+    r->resolved = keep(s, macros->resolved);
     r->notify = keep(s, esmtp_value(argv, "NOTIFY"));
     r->orcpt = keep(s, esmtp_value(argv, "ORCPT"));
+    if (!is_esmtp_value(r->notify) || !is_esmtp_value(r->orcpt))
+        return &bad_argument;
     return s->refusal;
 }
 
@@ -292,8 +308,7 @@ static const struct wb_reply *decide_early(struct wb_session *s,
 }
 
 static const struct wb_reply *add_recipient(struct wb_session *s, char **argv,
-                                            const char *mailer,
-                                            const char *host)
+                                            const struct wb_recipient *macros)
 {
     struct wb_recipient r = {.given = NULL};
     const struct wb_reply *wrong;
@@ -301,7 +316,7 @@ static const struct wb_reply *add_recipient(struct wb_session *s, char **argv,
 
     if (s->env.recipient_count == WB_RECIPIENTS_MAX)
         return &many_recipients;
-    wrong = fill(s, argv, mailer, host, &r);
+    wrong = fill(s, argv, macros, &r);
     if (wrong == NULL)
         wrong = decide_early(s, &r);
     if (wrong != NULL)
@@ -317,7 +332,7 @@ static const struct wb_reply *add_recipient(struct wb_session *s, char **argv,
 }
 
 const struct wb_reply *wb_session_rcpt(struct wb_session *s, char **argv,
-                                       const char *mailer, const char *host)
+                                       const struct wb_recipient *macros)
 {
     const struct wb_reply *wrong;
 
@@ -325,7 +340,7 @@ const struct wb_reply *wb_session_rcpt(struct wb_session *s, char **argv,
         return s->replies_at_rcpt ? &no_message : NULL;
     wrong = s->refusal;
     if (wrong == NULL)
-        wrong = add_recipient(s, argv, mailer, host);
+        wrong = add_recipient(s, argv, macros);
     if (wrong == NULL)
         return NULL;
     if (!s->replies_at_rcpt) {
@@ -380,7 +395,7 @@ static void make_plan(struct wb_session *s, struct wb_plan *plan)
         return;
     wb_log(LOG_ERR, "%s: cannot decide: %s",
            s->env.queue_id != NULL ? s->env.queue_id : "NOQUEUE", err.text);
-    refusing_plan(plan, &no_decision);
+    refusing_plan(plan, code == EX_OSERR ? &no_memory : &no_decision);
 }
 
 void wb_session_decide(struct wb_session *s, const char *queue_id,

@@ -30,16 +30,18 @@ void wb_session_connect(struct wb_session *s, const struct sockaddr *peer,
                         const char *client_addr, const char *listener);
 
 /* A message begins; one that was under way is dropped. argv: the sender and
- * the ESMTP arguments, NULL-terminated. login: {auth_authen} or NULL. What is
- * wrong is told by wb_session_decide. */
+ * the ESMTP arguments, NULL-terminated. login: {auth_authen}; resolved:
+ * {mail_addr}; NULL and "" mean "not known". What is wrong is told by
+ * wb_session_decide. */
 void wb_session_mail(struct wb_session *s, char **argv, const char *login,
-                     const char *queue_id);
+                     const char *resolved, const char *queue_id);
 
-/* A recipient, argv as above; mailer and host: {rcpt_mailer}, {rcpt_host}.
+/* A recipient, argv as above. macros: of it, mailer, host and resolved are
+ * read; NULL and "" mean "not known".
  * Returns NULL, or the reply that refuses it (valid until the next call),
  * which only comes where the MTA reads replies to recipients. */
 const struct wb_reply *wb_session_rcpt(struct wb_session *s, char **argv,
-                                       const char *mailer, const char *host);
+                                       const struct wb_recipient *macros);
 
 void wb_session_header(struct wb_session *s, const char *name,
                        const char *value);

@@ -140,7 +140,7 @@ static int parse_options(struct message *m, int argc, char **argv)
     if (m->sender == NULL || m->recipient_count == 0)
         return wb_tool_usage("explain", "--sender and --recipient are needed");
     if (wb_network_parse(m->env.client, &ignored, &err) != EX_OK ||
-        strchr(m->env.client, '/') != NULL)
+        strpbrk(m->env.client, "/[") != NULL)
         return wb_tool_usage("explain", "--client: \"%s\" is not an IP address",
                              m->env.client);
     return EX_OK;

@@ -1,11 +1,13 @@
 #include "conf/raw.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Make room for one more in an array whose capacity is always the next power
  * of two. Old copies stay in the pool: at most as much again. */
@@ -137,21 +139,46 @@ static unsigned line_of(const char *text, const char *place)
     return line;
 }
 
+static const char *file_fault(int fd)
+{
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st))
+        return strerrordesc_np(errno);
+    if (S_ISDIR(st.st_mode))
+        return "it is a directory";
+    return S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode)
+               ? NULL
+               : "it is not a regular file";
+}
+
+FILE *wb_raw_open(const char *path, const char **why)
+{
+    /* Without O_NONBLOCK a pipe would wait for somebody to write to it. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    FILE *in = NULL;
+
+    *why = file_fault(fd);
+    if (!*why) {
+        (void)fcntl(fd, F_SETFL, O_RDONLY);
+        in = fdopen(fd, "r");
+        if (!in)
+            *why = strerrordesc_np(errno);
+    }
+    if (fd >= 0 && !in)
+        close(fd);
+    return in;
+}
+
 char *wb_text_read(struct wb_pool *pool, const char *path, size_t max_octets,
                    const char **why, unsigned *line)
 {
-    FILE *in = fopen(path, "re");
-    struct stat st;
+    FILE *in = wb_raw_open(path, why);
     char *text = NULL;
     size_t length = 0;
 
-    *why = NULL;
     *line = 0;
-    if (!in || fstat(fileno(in), &st)) {
-        *why = strerrordesc_np(errno);
-    } else if (S_ISDIR(st.st_mode)) {
-        *why = "it is a directory";
-    } else if ((text = read_stream(pool, in, max_octets, &length, why))) {
+    if (in && (text = read_stream(pool, in, max_octets, &length, why))) {
         char *nul = memchr(text, '\0', length);
         if (nul) {
             *why = "it holds a NUL octet, so it is not text";

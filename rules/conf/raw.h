@@ -78,8 +78,13 @@ bool wb_table_read(const char *path, const char *kind,
                    wb_row_function *function, void *context,
                    struct wb_problems *problems);
 
-/* Read a whole file of text, at most max_octets, into pool. Refused: what is
- * not a regular file (or a pipe), too large, or holds a NUL. A byte order
+/* Open a file of text. Refused: what is neither a regular file nor a pipe
+ * (/dev/zero never ends). A pipe that nobody writes to is empty; it does not
+ * make the caller wait. Returns NULL with *why filled in. */
+FILE *wb_raw_open(const char *path, const char **why);
+
+/* Read a whole file of text, at most max_octets, into pool. Refused: what
+ * wb_raw_open refuses, is too large, or holds a NUL. A byte order
  * mark is taken off.
  * Returns NULL with *why and *line (0: the file) filled in; *why is NULL when
  * out of memory. */

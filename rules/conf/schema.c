@@ -103,7 +103,8 @@ static const struct wb_option top_options[] = {
         .help = "CPU time for all patterns of one message"),
     ROW(SIZE, "header_max_octets", IN(wb_conf, header_max_octets), .min = 1024,
         .max = 1048576, .fallback = "102400",
-        .help = "the longest header value that can be judged; Postfix cuts at 102400"),
+        .help = "the longest header value that can be judged; Postfix cuts at "
+                "102400"),
     ROW(SIZE, "message_max_kb", IN(wb_conf, message_max_octets), .min = 64,
         .max = 1048576, .scale = 1024, .fallback = "4096",
         .help = "memory for one message's recipients and headers"),
@@ -284,7 +285,8 @@ bool wb_option_is_list(const struct wb_option *option)
 bool wb_schema_is_later(const char *kind, const char *option, const char *word)
 {
     for (size_t i = 0; i < COUNT(later); i++) {
-        if (strcmp(later[i].kind, kind) || strcmp(later[i].option, option))
+        if (strcmp(later[i].kind, kind) != 0 ||
+            strcmp(later[i].option, option) != 0)
             continue;
         if (word ? later[i].word && strcmp(later[i].word, word) == 0
                  : !later[i].word)

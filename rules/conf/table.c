@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "conf/names.h"
 #include "conf/raw.h"
@@ -217,15 +216,10 @@ static void read_lines(struct table *t, FILE *in, wb_row_function *function,
 static const char *read_all(struct table *t, wb_row_function *function,
                             void *context)
 {
-    FILE *in = fopen(t->path, "re");
-    struct stat st;
-    const char *fault = NULL;
+    const char *fault;
+    FILE *in = wb_raw_open(t->path, &fault);
 
-    if (!in || fstat(fileno(in), &st)) {
-        fault = strerrordesc_np(errno);
-    } else if (S_ISDIR(st.st_mode)) {
-        fault = "it is a directory";
-    } else {
+    if (in) {
         read_lines(t, in, function, context);
         if (ferror(in))
             fault = strerrordesc_np(errno);

@@ -137,7 +137,8 @@ const char *wb_url_fault(struct wb_pool *scratch, const char *text)
 {
     char *authority;
 
-    if (strncasecmp(text, "https://", 8) && strncasecmp(text, "http://", 7))
+    if (strncasecmp(text, "https://", 8) != 0 &&
+        strncasecmp(text, "http://", 7) != 0)
         return "is not a web address; https://HOST/PATH is right";
     for (const char *s = text; *s; s++)
         if ((unsigned char)*s <= 0x20 || *s == 0x7f)
@@ -166,11 +167,11 @@ const char *wb_socket_fault(const char *text)
     if (!rest || !rest[1])
         return wrong;
     rest++;
-    if (strncmp(text, "unix:", 5) == 0 || strncmp(text, "local:", 6) == 0)
+    if (strncmp(text, "unix:", 5) == 0)
         return strlen(rest) < 100 ? NULL
                                   : "is too long for the path of a socket; "
                                     "at most 99 octets are right";
-    if (strncmp(text, "inet:", 5) && strncmp(text, "inet6:", 6))
+    if (strncmp(text, "inet:", 5) != 0 && strncmp(text, "inet6:", 6) != 0)
         return wrong;
     at = rest + strspn(rest, digits);
     port = strtoul(rest, NULL, 10);

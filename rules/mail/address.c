@@ -17,7 +17,7 @@
  *                   DQUOTE
  *     Domain      = Label *( "." Label )
  *     Label       = Let-dig [ *( Let-dig / "-" ) Let-dig ]    ; 1 to 63 octets
- *     Let-dig     = ALPHA / DIGIT / "_" / UTF8-non-ascii
+ *     Let-dig     = ALPHA / DIGIT / "_" / UTF8-non-ascii but no other dot
  *     Literal     = "[" ( IPv4 / "IPv6:" IPv6 ) "]"
  *
  * A Domain that ends in a dot and a source route are refused by name. */
@@ -101,6 +101,15 @@ static bool has_control(const char *s)
     return false;
 }
 
+/* U+3002, U+FF0E and U+FF61: dots to whoever makes an A-label of the name
+ * (RFC 3490, 3.1), and then it is another domain than was judged here. */
+static bool is_other_dot(const char *s)
+{
+    return strncmp(s, "\xe3\x80\x82", 3) == 0 ||
+           strncmp(s, "\xef\xbc\x8e", 3) == 0 ||
+           strncmp(s, "\xef\xbd\xa1", 3) == 0;
+}
+
 /* One label; returns its end, or NULL. "_" is no letter of a host name, but
  * hosts with it send mail. */
 static const char *skip_label(const char *s, bool underscore_ok)
@@ -112,6 +121,8 @@ static const char *skip_label(const char *s, bool underscore_ok)
 
         if (!is_alnum(c) && c != '-' && c < 0x80 &&
             !(c == '_' && underscore_ok))
+            return NULL;
+        if (is_other_dot(s))
             return NULL;
     }
     if (s == start || s - start > LABEL_MAX_OCTETS)

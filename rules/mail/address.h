@@ -28,8 +28,8 @@ struct wb_address {
  *       WB_DOMAIN_MAX_OCTETS, is refused. A source route ("<@a,@b:u@dom>") is
  *       refused. A local part alone ("postmaster") is an address without a
  *       domain.
- *       UTF-8 is allowed (RFC 6531), invalid UTF-8 and control characters
- *       (C0, DEL and C1) are not.
+ *       UTF-8 is allowed (RFC 6531), invalid UTF-8, control characters (C0,
+ *       DEL and C1) and, in a domain, dots of other scripts are not.
  *       Off the RFC but real, hence accepted: unquoted local parts with dots
  *       anywhere ("a..b@docomo.ne.jp"), local parts of more than 64 octets
  *       (reply tokens; MTAs carry them) and "_" in host names.

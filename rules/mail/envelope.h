@@ -9,11 +9,13 @@
 
 struct wb_recipient {
     struct wb_address address;
-    const char *given;  /* exactly as the MTA gave it: delrcpt needs that */
-    const char *mailer; /* {rcpt_mailer}; NULL or "" when the MTA gave none */
-    const char *host;   /* {rcpt_host}, the nexthop; NULL when not known */
-    const char *notify; /* the client's own NOTIFY value, or NULL */
-    const char *orcpt;  /* the client's own ORCPT value, or NULL */
+    const char *given;    /* exactly as the MTA gave it: delrcpt needs that */
+    const char *mailer;   /* {rcpt_mailer}; NULL or "" when the MTA gave none */
+    const char *host;     /* {rcpt_host}, the nexthop; NULL when not known */
+    const char *resolved; /* {rcpt_addr}: the address as the MTA reads it; NULL
+                             when not known */
+    const char *notify;   /* the client's own NOTIFY value, or NULL */
+    const char *orcpt;    /* the client's own ORCPT value, or NULL */
 };
 
 struct wb_header {
@@ -22,11 +24,12 @@ struct wb_header {
 };
 
 struct wb_envelope {
-    const char *queue_id;      /* NULL when not known (yet) */
+    const char *queue_id; /* NULL when not known (yet) */
     struct wb_address sender;
-    const char *login;         /* {auth_authen}; NULL without authentication */
-    const char *client;        /* IPv4 or IPv6 address; NULL: local submission */
-    const char *listener;      /* {daemon_name}; NULL when not known */
+    const char *sender_resolved; /* {mail_addr}; NULL when not known */
+    const char *login;    /* {auth_authen}; NULL without authentication */
+    const char *client;   /* IPv4 or IPv6 address; NULL: local submission */
+    const char *listener; /* {daemon_name}; NULL when not known */
     const struct wb_recipient *recipients;
     size_t recipient_count;
     const struct wb_header *headers; /* in message order */

@@ -277,7 +277,7 @@ static ptrdiff_t from_q(const char *in, size_t n, char *out)
         if (in[i] <= ' ' || in[i] > '~')
             return -1;
         if (in[i] != '=') {
-            *out++ = in[i] == '_' ? ' ' : in[i];
+            *out++ = (char)(in[i] == '_' ? ' ' : in[i]);
             continue;
         }
         if (n - i < 3 || hex_digit(in[i + 1]) < 0 || hex_digit(in[i + 2]) < 0)

@@ -109,7 +109,8 @@ static enum wb_verdict by_header(const struct wb_rule *r,
     if (r->header_name == NULL)
         return WB_YES;
     fit->others++;
-    return wb_headers_match(q->matcher, r->header_name, r->header_pattern);
+    return wb_headers_match(q->matcher, r->order, r->header_name,
+                            r->header_pattern);
 }
 
 /* Cheap questions first: a rule is left at the first "no". */
@@ -271,8 +272,8 @@ static enum wb_verdict header_matches(const struct wb_read_header *h,
     return v;
 }
 
-enum wb_verdict wb_headers_match(struct wb_matcher *m, const char *name,
-                                 const struct wb_pattern *pattern)
+static enum wb_verdict search_headers(struct wb_matcher *m, const char *name,
+                                      const struct wb_pattern *pattern)
 {
     enum wb_verdict v = WB_NO;
 
@@ -284,4 +285,17 @@ enum wb_verdict wb_headers_match(struct wb_matcher *m, const char *name,
         v = header_matches(&m->read[i], pattern, &m->budget);
     }
     return v;
+}
+
+enum wb_verdict wb_headers_match(struct wb_matcher *m, size_t slot,
+                                 const char *name,
+                                 const struct wb_pattern *pattern)
+{
+    if (m->known == NULL)
+        m->known = wb_pool_alloc(m->pool, m->slot_count);
+    if (m->known == NULL)
+        return WB_RETRY;
+    if (m->known[slot] == 0)
+        m->known[slot] = (unsigned char)(1 + search_headers(m, name, pattern));
+    return (enum wb_verdict)(m->known[slot] - 1);
 }

@@ -63,6 +63,8 @@ struct wb_matcher {
     size_t header_max_octets;    /* a longer value cannot be judged */
     struct wb_pool *pool;        /* of the message */
     struct wb_read_header *read; /* envelope->header_count of them, zeroed */
+    size_t slot_count;           /* how many header criteria there may be */
+    unsigned char *known;        /* what each said, + 1; NULL: none was asked */
 };
 
 /* One question to the table. */
@@ -87,9 +89,12 @@ int wb_rules_find(const struct wb_rules *rules, const struct wb_rule_query *q,
                   size_t *loss_count, struct wb_err *err);
 
 /* Does pattern match a header named name? On each decoded, unfolded value:
- * somewhere; on each address in it: the whole. WB_RETRY: a limit was hit, the
- * value is longer than header_max_octets, or out of memory. */
-enum wb_verdict wb_headers_match(struct wb_matcher *m, const char *name,
+ * somewhere; on each address in it: the whole. slot (below slot_count) is the
+ * criterion's own: it is asked once a message, however many recipients there
+ * are. WB_RETRY: a limit was hit, the value is longer than header_max_octets,
+ * or out of memory. */
+enum wb_verdict wb_headers_match(struct wb_matcher *m, size_t slot,
+                                 const char *name,
                                  const struct wb_pattern *pattern);
 
 #endif

@@ -8,12 +8,16 @@ bool wb_inbound_has_domain(const struct wb_conf *conf, const char *domain)
     return false;
 }
 
-static enum wb_verdict by_header(const struct wb_inbound *in,
+/* The slots behind those of the rules are the inbound sections'. */
+static enum wb_verdict by_header(const struct wb_conf *conf, size_t i,
                                  struct wb_matcher *m)
 {
+    const struct wb_inbound *in = &conf->inbounds[i];
+
     if (in->match_on == WB_ON_ENVELOPE)
         return WB_NO;
-    return wb_headers_match(m, in->header_name, in->pattern);
+    return wb_headers_match(m, conf->rules.count + i, in->header_name,
+                            in->pattern);
 }
 
 enum wb_verdict wb_inbound_find(const struct wb_conf *conf,
@@ -28,7 +32,7 @@ enum wb_verdict wb_inbound_find(const struct wb_conf *conf,
 
         if (!wb_strings_hold(&in->domains, recipient->domain))
             continue;
-        header = by_header(in, m);
+        header = by_header(conf, i, m);
         envelope = wb_pattern_search(in->pattern, recipient->text, &m->budget);
         if (header == WB_RETRY || envelope == WB_RETRY)
             return WB_RETRY;

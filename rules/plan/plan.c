@@ -269,12 +269,12 @@ static int plan_recipient(struct making *m, struct wb_recipient_plan *r)
 {
     const char *domain = r->recipient->address.domain;
 
+    if (wb_suffix_is_in(&r->recipient->address, r->recipient->resolved))
+        return plan_suffixed(m, r);
     if (domain == NULL) { /* "postmaster": this host's own */
         r->class = WB_CLASS_LOCAL;
         return EX_OK;
     }
-    if (wb_suffix_is_own(domain))
-        return plan_suffixed(m, r);
     if (wb_strings_hold(&m->conf->bounces.domains, domain)) {
         r->class = WB_CLASS_BOUNCE;
         return mark_for_webhook(m, r, m->conf->bounces.webhook, BOUNCES);
@@ -327,11 +327,10 @@ static int agree_on_sender(struct making *m)
     return EX_OK;
 }
 
+/* Its bounce would be routed by the suffix. */
 static int check_sender(struct making *m)
 {
-    const char *domain = m->env->sender.domain;
-
-    if (domain == NULL || !wb_suffix_is_own(domain))
+    if (!wb_suffix_is_in(&m->env->sender, m->env->sender_resolved))
         return EX_OK;
     return decide(m, WB_REJECT, "553", "5.1.7", NULL, NOT_FROM_OUTSIDE);
 }
@@ -347,6 +346,7 @@ static void start_matcher(struct wb_matcher *m, const struct wb_conf *conf,
         .header_max_octets = conf->header_max_octets,
         .pool = p,
         .read = wb_pool_array(p, env->header_count, sizeof m->read[0]),
+        .slot_count = conf->rules.count + conf->inbound_count,
     };
 }
 
@@ -400,17 +400,17 @@ int wb_plan_recipient_early(const struct wb_conf *conf,
                             struct wb_reply *out, struct wb_err *err)
 {
     const char *domain = recipient->address.domain;
+    bool is_ours = wb_suffix_is_in(&recipient->address, recipient->resolved);
     struct wb_matcher m;
     int rc = EX_OK;
 
     *decision = WB_ACCEPT;
-    if (domain == NULL)
-        return EX_OK;
     start_matcher(&m, conf, env, p);
-    if (wb_suffix_is_own(domain) && !is_loopback(env)) {
+    if (is_ours && !is_loopback(env)) {
         *decision = WB_REJECT;
         rc = reply(out, p, "550", "5.1.2", NULL, NOT_FROM_OUTSIDE);
-    } else if (conf->inbound_unmatched == WB_UNMATCHED_REJECT &&
+    } else if (domain != NULL &&
+               conf->inbound_unmatched == WB_UNMATCHED_REJECT &&
                !wb_strings_hold(&conf->bounces.domains, domain) &&
                wb_inbound_has_domain(conf, domain) &&
                wb_inbound_find_early(conf, &m.budget, &recipient->address) ==

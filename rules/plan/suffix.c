@@ -1,6 +1,7 @@
 #include "plan/suffix.h"
 
 #include <string.h>
+#include <strings.h>
 #include <sysexits.h>
 
 #define NO_SECRET "SECRET"
@@ -9,6 +10,26 @@ bool wb_suffix_is_own(const char *domain)
 {
     return strcmp(domain, WB_SUFFIX_DOMAIN) == 0 ||
            wb_domain_is_below(domain, WB_SUFFIX_DOMAIN);
+}
+
+/* Is what stands behind the last "@" (the whole, if there is none) our own? */
+static bool ends_in_own(const char *address)
+{
+    const char *at = strrchr(address, '@');
+    const char *domain = at != NULL ? at + 1 : address;
+    size_t octets = strlen(domain), own = strlen(WB_SUFFIX_DOMAIN);
+
+    return octets >= own &&
+           strcasecmp(domain + octets - own, WB_SUFFIX_DOMAIN) == 0 &&
+           (octets == own || domain[octets - own - 1] == '.');
+}
+
+bool wb_suffix_is_in(const struct wb_address *a, const char *resolved)
+{
+    if (a->domain != NULL && wb_suffix_is_own(a->domain))
+        return true;
+    return (resolved != NULL && ends_in_own(resolved)) ||
+           (a->local != NULL && ends_in_own(a->local));
 }
 
 static const char *label(const struct wb_conf *conf)

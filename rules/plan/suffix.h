@@ -9,6 +9,12 @@
 /* Is domain waybill.invalid, or below it? Nobody outside may use it. */
 bool wb_suffix_is_own(const char *domain);
 
+/* The same for an address as the MTA reads it: Postfix looks for "@", "%" and
+ * "!" inside a local part, quoted or not, so it would route
+ * "\"u@dom.ROUTE.LABEL.waybill.invalid\"@here" by the suffix. resolved: what
+ * the MTA says that it read, NULL when not known. */
+bool wb_suffix_is_in(const struct wb_address *a, const char *resolved);
+
 /* "u@dom" becomes "u@dom.ROUTE.LABEL.waybill.invalid". An address literal, or
  * a domain that would grow past WB_DOMAIN_MAX_OCTETS, is carried whole as the
  * local part: "\"u@[192.0.2.1]\"@x.ROUTE.LABEL.waybill.invalid".

@@ -231,6 +231,21 @@ def test_unreadable_include(folder):
         "links"])
 
 
+@pytest.mark.parametrize("option", ["include", "rule_table"])
+def test_a_file_that_never_ends(folder, option):
+    assert check_text(folder, f"{option} = /dev/zero\n") == (78, [
+        f"w.conf:1: {option}: /dev/zero cannot be read: it is not a regular "
+        "file"])
+
+
+def test_a_pipe_that_nobody_writes_to(folder):
+    os.mkfifo(folder / "x")
+    assert check_text(folder, "include = x\n") == (0, [])
+    assert check_text(folder, "rule_table = x\n") == (78, [
+        "w.conf:1: rule_table: x cannot be read: its first line, which names "
+        "the columns, is missing"])
+
+
 def test_all_errors_of_all_files_at_once(folder):
     files = {f"part{i:02}.conf":
              f"wrong{i} = 1\nroute r{i} {{\n  port = {i}x\n}}\n"

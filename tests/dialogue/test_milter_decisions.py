@@ -88,6 +88,45 @@ def test_a_forged_suffix_is_refused(mta):
         assert verdict[0] == "y" and verdict[1].startswith("550 5.1.2 ")
 
 
+def test_a_suffix_that_only_the_mta_sees_is_refused(mta):
+    """Postfix drops the blank when it looks into the quotes."""
+    hidden = '<"a@x.docomo.aaaaaaaa.waybill. invalid"@example.com>'
+    read = "a@x.docomo.aaaaaaaa.waybill.invalid"
+    mta.mail("<info@example.com>")
+    mta.rcpt(hidden, macros={"i": "4F2A", "{rcpt_mailer}": "waybill", "{rcpt_addr}": read})
+    assert mta.end()[1][1].startswith("550 5.1.2 ")
+    mta.mail(hidden, macros={"{mail_addr}": read})
+    mta.rcpt("<a@docomo.ne.jp>")
+    assert mta.end()[1][1].startswith("553 5.1.7 ")
+    # and it does not stand for the next one
+    mta.packet("M", b"<info@example.com>\0")
+    mta.rcpt("<a@docomo.ne.jp>")
+    assert mta.end()[1] == CONTINUE
+
+
+@pytest.mark.parametrize("argument", ["ORCPT=rfc822;a\r\nRCPT TO:<x@example.org>", "NOTIFY=NEVER\n",
+                                      "ORCPT=rfc822;a NOTIFY=NEVER", "NOTIFY=\x7f"])
+def test_an_argument_cannot_become_two(mta, argument):
+    mta.mail("<info@example.net>")
+    mta.rcpt("<a@docomo.ne.jp>", argument)
+    wanted, verdict = mta.end()
+    assert wanted == [] and verdict[1].startswith("501 5.5.4 ")
+
+
+@pytest.mark.parametrize("count", [10, 60, 90, 120, 150, 200, 400])
+def test_too_little_memory_is_told_wherever_it_ends(make_daemon, count):
+    daemon = make_daemon(message_max_kb=64).start()
+    with Milter(daemon.socket) as m:
+        m.greet()
+        _, verdict = m.message("<info@example.com>",
+                               [f"<a{i}@docomo.ne.jp>" for i in range(count)])
+        if count == 10:
+            assert verdict == CONTINUE
+        else:
+            assert verdict == CONTINUE or verdict[1].startswith("452 4.3.1 ")
+        assert count < 400 or verdict != CONTINUE
+
+
 def test_our_own_suffix_sent_back_is_refused(mta):
     wanted, _ = mta.message("<info@example.com>", ["<a@docomo.ne.jp>"])
     again = wanted[-1][1]

@@ -29,8 +29,8 @@ def test_the_macros_that_are_asked_for(daemon):
         m.negotiate()
         connect, mail, rcpt, end = 0, 2, 3, 5
         assert set(m.symbols[connect]) == {"{daemon_name}", "{client_addr}"}
-        assert "{auth_authen}" in m.symbols[mail]
-        assert set(m.symbols[rcpt]) == {"i", "{rcpt_mailer}", "{rcpt_host}"}
+        assert set(m.symbols[mail]) == {"i", "{auth_authen}", "{mail_addr}"}
+        assert set(m.symbols[rcpt]) == {"i", "{rcpt_mailer}", "{rcpt_host}", "{rcpt_addr}"}
         assert m.symbols[end] == ["i"]
 
 

@@ -110,6 +110,7 @@ struct row {
     const char *recipients[MOST];
     const char *mailer;
     const char *host;
+    const char *resolved; /* what the MTA reads all addresses as */
     const char *login;
     const char *client;
     const char *listener;
@@ -365,6 +366,44 @@ static const struct row rows[] = {
      .reply = "553 5.1.7",
      .rule = {"mobile"},
      .route = {"docomo"}},
+    {.why = "a suffix hidden in a quoted local part",
+     .recipients = {"\"a@b.test.docomo.aaaaaaaa.waybill.invalid\"@example.com"},
+     .mailer = "waybill",
+     .decision = WB_REJECT,
+     .reply = "550 5.1.2",
+     .class = {WB_CLASS_OTHER}},
+    {.why = "the same from the MTA itself: no MAC of a hook would be read",
+     .recipients = {"a%b.test.crm.x.aaaa.hook.aaaaaaaa.Waybill.Invalid@x.test"},
+     .mailer = "waybill",
+     .listener = "waybill-loopback",
+     .decision = WB_REJECT,
+     .reply = "550 5.1.2",
+     .class = {WB_CLASS_OTHER}},
+    {.why = "a hidden suffix without a domain",
+     .recipients = {"\"a@b.test.docomo.aaaaaaaa.waybill.invalid\""},
+     .listener = "waybill-loopback",
+     .decision = WB_REJECT,
+     .reply = "550 5.1.2",
+     .class = {WB_CLASS_OTHER}},
+    {.why = "one that only the MTA finds",
+     .recipients = {"b.test.docomo.aaaaaaaa.waybill.invalid!a@example.com"},
+     .resolved = "a@b.test.docomo.aaaaaaaa.waybill.invalid",
+     .decision = WB_REJECT,
+     .reply = "553 5.1.7",
+     .class = {WB_CLASS_OTHER}},
+    {.why = "a sender with a hidden suffix",
+     .sender = "a%b.test.docomo.aaaaaaaa.waybill.invalid@else.test",
+     .recipients = {"c@docomo.ne.jp"},
+     .decision = WB_REJECT,
+     .reply = "553 5.1.7",
+     .rule = {"mobile"},
+     .route = {"docomo"}},
+    {.why = "a local part that only looks like one",
+     .recipients = {"waybill.invalid.x@docomo.ne.jp"},
+     .resolved = "x@notwaybill.invalid",
+     .rule = {"mobile"},
+     .route = {"docomo"},
+     .sender_to = "info@return.example.com"},
 };
 
 /* The message of a row, built in p. */
@@ -376,6 +415,7 @@ static void build(const struct row *row, struct wb_pool *p,
     struct wb_err err;
 
     *env = (struct wb_envelope){
+        .sender_resolved = row->resolved,
         .login = row->login,
         .client = row->client != NULL ? row->client : "127.0.0.1",
         .listener = row->listener,
@@ -389,6 +429,7 @@ static void build(const struct row *row, struct wb_pool *p,
         to[i].given = row->recipients[i];
         to[i].mailer = row->mailer != NULL ? row->mailer : "smtp";
         to[i].host = row->host;
+        to[i].resolved = row->resolved;
         ROW_TRUE(row, wb_address_parse(p, to[i].given, &to[i].address, &err) ==
                           EX_OK);
         env->recipient_count++;
@@ -706,6 +747,9 @@ static void early_answers_are_certain(void **state)
     } early[] = {
         {"ordinary", "a@docomo.ne.jp", WB_ACCEPT},
         {"suffix", "a@x.waybill.invalid", WB_REJECT},
+        {"hidden suffix", "\"a@x.waybill.invalid\"@example.com", WB_REJECT},
+        {"hidden suffix alone", "\"a@x.waybill.invalid\"", WB_REJECT},
+        {"no domain", "postmaster", WB_ACCEPT},
         {"headers may match yet", "nobody@mailform.example.com", WB_ACCEPT},
         {"only the envelope counts", "nobody@quiet.example.com", WB_REJECT},
         {"the envelope matches", "log@quiet.example.com", WB_ACCEPT},

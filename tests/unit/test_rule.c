@@ -76,6 +76,7 @@ static const struct wb_rule *find(struct wb_pool *p, const struct wb_rules *t,
                    .limit_ns = 1,
                    .clock_ns = still_clock},
         .pool = p,
+        .slot_count = MOST,
     };
     const struct wb_rule_query query = {
         .matcher = &matcher,
@@ -252,11 +253,51 @@ static void any_table_agrees_with_the_oracle(void **state)
     }
 }
 
+/* One more at each look, so that each search costs 1. */
+static _Thread_local uint64_t looks;
+
+static uint64_t counting_clock(void)
+{
+    return looks++;
+}
+
+static void a_header_is_searched_once_a_message(void **state)
+{
+    const struct wb_header headers[] = {{"Subject", "hello"}};
+    const struct wb_envelope env = {.headers = headers, .header_count = 1};
+    struct wb_read_header read[1] = {{NULL, NULL, 0}};
+    struct wb_pool *p = wb_pool_new(0);
+    struct wb_matcher m = {
+        .envelope = &env,
+        .budget = {.match_limit = 1000,
+                   .limit_ns = 100,
+                   .clock_ns = counting_clock},
+        .header_max_octets = 1024,
+        .pool = p,
+        .read = read,
+        .slot_count = 2,
+    };
+    struct wb_pattern *yes, *no;
+
+    (void)state;
+    assert_int_equal(wb_pattern_new("^hello", &yes, NULL), EX_OK);
+    assert_int_equal(wb_pattern_new("^bye", &no, NULL), EX_OK);
+    for (int recipient = 0; recipient < 1000; recipient++) {
+        assert_int_equal(wb_headers_match(&m, 0, "subject", yes), WB_YES);
+        assert_int_equal(wb_headers_match(&m, 1, "subject", no), WB_NO);
+    }
+    assert_int_equal(m.budget.used_ns, 2);
+    wb_pattern_free(yes);
+    wb_pattern_free(no);
+    wb_pool_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_right_rule_wins),
         cmocka_unit_test(any_table_agrees_with_the_oracle),
+        cmocka_unit_test(a_header_is_searched_once_a_message),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
