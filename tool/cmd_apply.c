@@ -176,7 +176,7 @@ static int keep_state(struct wb_site *site, const struct wb_edit *edit,
         .master_before = wb_say(p, "%s", site->base_master),
         .main_wrote = wb_say(p, "%s", edit->main),
         .master_wrote = wb_say(p, "%s", edit->master)};
-    struct wb_undo_state was;
+    struct wb_undo_state was = {0};
     int code = wb_state_write(site, &state, err);
 
     if (code == EX_OK)
@@ -235,7 +235,7 @@ static int run(struct wb_site *site, struct wb_pool *pool,
     int code = wb_site_open(pool, dir, site, err);
 
     if (code == EX_OK)
-        code = wb_state_lock(site, err);
+        code = wb_state_lock(site, a->dry_run || a->print, err);
     hold_signals();
     if (code == EX_OK)
         code = wb_site_stage(site, err);
@@ -268,6 +268,7 @@ int wb_cmd_apply(int argc, char **argv)
     if (code != EX_OK)
         fprintf(stderr, "waybill apply: %s\n", err.text);
     wb_site_close(&site);
+    wb_state_unlock(&site);
     wb_pool_free(pool);
     wb_conf_unref(conf);
     return code;

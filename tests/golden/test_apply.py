@@ -3,6 +3,7 @@ edits, their proof, and the way back. Postfix's own tools read the results."""
 
 import fcntl
 import os
+import socket
 import subprocess
 
 import pytest
@@ -126,13 +127,30 @@ def test_edits_elsewhere_are_kept(plain):
 
 
 def test_only_one_at_a_time(plain):
-    fd = os.open(plain.etc, os.O_RDONLY)
+    plain.apply()
+    fd = os.open(plain.etc / "waybill", os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_EX)
     before = plain.snapshot()
-    assert "another" in plain.apply(ok=75).stderr
+    for option in ([], ["--dry-run"], ["--undo"]):
+        assert "another" in plain.apply(*option, ok=75).stderr
     assert plain.snapshot() == before
     os.close(fd)
     plain.apply()
+
+
+def test_what_others_can_lock_does_not_keep_apply_away(plain):
+    """Anybody can open, and so lock, the configuration directory."""
+    fd = os.open(plain.etc, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    plain.apply()
+    plain.apply("--undo")
+    os.close(fd)
+
+
+def test_a_refused_apply_leaves_no_folder(plain):
+    add(plain, "relayhost = [isp.example]:587\n")
+    plain.apply(ok=78)
+    assert not (plain.etc / "waybill").exists()
 
 
 # What the admin had goes on working.
@@ -242,7 +260,13 @@ def test_waybill_follows_a_content_filter(bench):
         "  -o smtpd_milters=  -o", "  -o content_filter=waybill-in:[127.0.0.1]:10028 -o smtpd_milters=  -o"))
     bench.apply()
     assert bench.value("content_filter") == "amavis:[127.0.0.1]:10024"
-    bench.apply("--undo")
+    # nobody would take that mail any more
+    assert "take \"-o content_filter=waybill-in:" in bench.apply("--undo", ok=78).stderr
+    bench.master.write_text(bench.master.read_text().replace(
+        "-o content_filter=waybill-in:[127.0.0.1]:10028", "-o content_filter="))
+    bench.apply("--undo", "--keep-edits")
+    assert "$waybill_" not in bench.main.read_text()
+    assert "waybill-" not in bench.master.read_text()
 
 
 # Refusals: each says what would be right, and nothing changes.
@@ -253,6 +277,12 @@ REFUSALS = [
     ("pickup's filter", "", "pickup2 unix n - n 60 1 pickup\n  -o content_filter=scan:dummy\n", "", "after_queue"),
     ("proxy filter", "", "26 inet n - n - - smtpd\n  -o smtpd_proxy_filter=127.0.0.1:1\n", "", "-o smtpd_milters="),
     ("listener taken", "", "127.0.0.1:10028 inet n - n - - smtpd\n", "", "loopback_listener"),
+    ("listener's port taken", "", "10028 inet n - n - - smtpd\n", "", "loopback_listener"),
+    ("listener by name", "", "localhost:10028 inet n - n - - smtpd\n", "", "loopback_listener"),
+    ("no IPv6 for the listener", "inet_protocols = ipv4\n", "", 'loopback_listener = "[::1]:10028"\n', "inet_protocols"),
+    ("no postconf", "setgid_group =\n", "", "", "setgid_group"),
+    ("a service's filter", "", "26 inet n - n - - smtpd\n  -o content_filter=amavis:dummy\n",
+     "attach = after_queue\n", "-o content_filter=waybill-in:"),
     ("chroot", "", "", 'socket = "unix:/run/elsewhere/milter.sock"\n', "chrooted"),
     ("nowhere to deliver", "", "", 'inbound_unmatched = deliver\n' + INBOUND, "nowhere to deliver"),
     ("open relay", "smtpd_relay_restrictions =\n", "", "", "permit_mynetworks"),
@@ -269,6 +299,26 @@ def test_refusals(bench, main, master, conf, words):
     before = bench.snapshot()
     assert words in bench.apply(ok=78).stderr
     assert bench.snapshot() == before
+
+
+def test_an_address_that_another_program_has_is_refused(bench):
+    """Postfix's master would die of it."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        bench.configure(f'loopback_listener = "127.0.0.1:{other.getsockname()[1]}"\n' + ROUTES)
+        before = bench.snapshot()
+        assert "already in use" in bench.apply(ok=78).stderr
+        assert bench.snapshot() == before
+    bench.apply()
+
+
+def test_services_that_are_not_there_are_not_served(plain):
+    """A Postfix without pickup, whose bounces have a cleanup of their own."""
+    lines = plain.master.read_text().replace("  bounce\n", "  bounce -o cleanup_service_name=own\n")
+    plain.master.write_text("".join(
+        line for line in lines.splitlines(True) if "pickup" not in line and "no_header_body" not in line))
+    plain.apply()
+    assert "waybill_bounce_classes" not in plain.main.read_text()
+    plain.postconf("-nx")  # asserts that stderr is empty
 
 
 def test_another_queue_directory_is_refused(plain):
@@ -394,6 +444,20 @@ def test_undo_without_apply(plain):
     before = plain.snapshot()
     assert "not applied" in plain.apply("--undo").stdout
     assert plain.snapshot() == before
+
+
+def test_undo_after_one_that_was_killed_at_its_end(plain):
+    """main.cf and master.cf are back, the state is gone, tables are left."""
+    before = plain.snapshot()
+    plain.apply()
+    left = plain.etc / "waybill/sasl-starttls-plain"
+    text = left.read_text()
+    plain.apply("--undo")
+    left.parent.mkdir(0o700)
+    plain.put(left, text)
+    plain.apply("--undo")
+    assert plain.snapshot().keys() == before.keys()
+    assert not left.parent.exists()
 
 
 def queue(bench, *addresses):

@@ -85,7 +85,7 @@ def test_files_of_a_route_that_is_gone_go_too(bench):
     assert "removed  sasl-starttls-plain" in bench.maps(out).stdout
     assert {p.name for p in out.iterdir()} == {
         "transport.pcre", "strip.pcre", "loopback.pcre", "unseen.pcre", "refuse.pcre", "dsn.pcre",
-        "master.cf.add", "notes.txt"}
+        "hop.pcre", "master.cf.add", "notes.txt"}
 
 
 @pytest.mark.parametrize("password", ["", " x\n", "a\tb\n", "x" * 300 + "\n"])
@@ -214,6 +214,13 @@ STRIP = [
 def test_strip(tables, key, answer):
     key = key.format(new=tables["new"], old=tables["old"], NEW=tables["new"].upper())
     assert ask(tables["carriers"] / "strip.pcre", key + ".waybill.invalid") == answer
+
+
+@pytest.mark.parametrize("key, answer", [
+    ("owner+u=d.test.docomo.{new}.waybill.invalid@list.test", "owner+u=d.test@list.test"),
+    ("owner+u=d.test.docomo.aaaaaaaa.waybill.invalid@list.test", None)])
+def test_a_verp_sender_is_stripped(tables, key, answer):
+    assert ask(tables["carriers"] / "strip.pcre", key.format(new=tables["new"])) == answer
 
 
 @pytest.mark.parametrize("key, answer", [

@@ -54,10 +54,14 @@ int wb_state_set_pending(struct wb_site *site, bool is_pending,
 /* Remove the map directory with its state. */
 int wb_state_remove(struct wb_site *site, struct wb_err *err);
 
-/* One apply at a time: lock the configuration directory until the program
- * ends. Returns EX_OK, EX_TEMPFAIL when another one holds it, or EX_NOINPUT,
- * with *err. */
-int wb_state_lock(struct wb_site *site, struct wb_err *err);
+/* One apply at a time: lock the map directory until the program ends; it is
+ * made where it is missing, unless is_looking. No other one will do: what
+ * local users can open they can lock. Returns EX_OK, EX_TEMPFAIL when another
+ * one holds it, or EX_NOINPUT or EX_CANTCREAT, with *err. */
+int wb_state_lock(struct wb_site *site, bool is_looking, struct wb_err *err);
+
+/* Remove the map directory if the lock alone made it. */
+void wb_state_unlock(struct wb_site *site);
 
 /* undo.c: detach the milter, wait at most wait_s for the queue to drain, then
  * restore main.cf and master.cf and remove everything of waybill's.
@@ -73,6 +77,12 @@ struct wb_undo_options {
 };
 int wb_apply_undo(struct wb_site *site, const struct wb_undo_options *options,
                   struct wb_err *err);
+
+/* workers.c: the processes through which new mail comes into this Postfix, and
+ * how many of them are left. A smtpd goes on as it began, reload or not, until
+ * its client ends the session. */
+void wb_workers_note(struct wb_site *site, struct wb_strings *out);
+size_t wb_workers_left(struct wb_site *site, const struct wb_strings *pids);
 
 /* Is one of the signals pending that cmd_apply.c holds back? */
 bool wb_apply_is_interrupted(void);

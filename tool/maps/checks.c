@@ -108,9 +108,11 @@ static void check_sender_dependent(struct check *c)
                          c->conf->path);
     }
     if (*value(c, "smtpd_milter_maps"))
-        MAIN_WARNING(c, "smtpd_milter_maps",
-                     "clients that it names do not meet waybill unless it "
-                     "names $waybill_milters too");
+        MAIN_WARNING(
+            c, "smtpd_milter_maps",
+            "clients that it names do not meet waybill unless it "
+            "names \"{ %s, default_action=tempfail }\" too",
+            wb_postfix_socket(c->site->pool, c->conf, c->conf->socket));
 }
 
 /* The queue's listing shows marked recipients, label and all. */
@@ -127,9 +129,40 @@ static bool is_hop(const struct check *c, const char *filter)
     return strcmp(filter, wb_postfix_hop(c->site->pool, c->conf)) == 0;
 }
 
-static void check_filter_after(struct check *c)
+/* The content_filter of a service through which mail comes, or NULL. */
+static const char *intake_filter(const struct check *c,
+                                 const struct wb_cf_entry *entry)
+{
+    struct wb_master fields;
+
+    wb_master_fields(c->site->pool, &c->master, entry, &fields);
+    if (strcmp(fields.command, "pickup") != 0 &&
+        strcmp(fields.command, "smtpd") != 0)
+        return NULL;
+    return wb_master_option(c->site->pool, &c->master, entry, "content_filter");
+}
+
+/* A filter that takes mail first, and where: waybill has to follow it. */
+static const char *first_filter(const struct check *c, const char **where)
 {
     const char *filter = value(c, "content_filter");
+
+    *where = "content_filter";
+    for (size_t i = 0; *filter == '\0' && i < c->master.count; i++) {
+        const char *its = intake_filter(c, &c->master.entries[i]);
+
+        if (its == NULL || *its == '\0' || is_hop(c, its))
+            continue;
+        *where = c->master.entries[i].key;
+        filter = its;
+    }
+    return filter;
+}
+
+static void check_filter_after(struct check *c)
+{
+    const char *where;
+    const char *filter = first_filter(c, &where);
     const char *hop = wb_postfix_hop(c->site->pool, c->conf);
 
     if (*filter == '\0')
@@ -141,11 +174,14 @@ static void check_filter_after(struct check *c)
         if (its != NULL && is_hop(c, its))
             return;
     }
-    MAIN_ERROR(c, "content_filter",
-               "is %s already, and only one can stand there; let waybill "
-               "follow it: in master.cf give the listener to which it hands "
-               "mail back \"-o content_filter=%s\", then apply again",
-               filter, hop);
+    wb_problem_add(c->problems, WB_ERROR,
+                   strchr(where, '/') ? c->site->master_cf : c->site->main_cf,
+                   0, where,
+                   "%s is there already, and only one filter can be; let "
+                   "waybill follow it: in master.cf give the listener to "
+                   "which it hands mail back \"-o content_filter=%s\", then "
+                   "apply again",
+                   filter, hop);
 }
 
 static void check_filter_before(struct check *c)
@@ -158,15 +194,9 @@ static void check_filter_before(struct check *c)
                    advice);
     for (size_t i = 0; i < c->master.count; i++) {
         const struct wb_cf_entry *entry = &c->master.entries[i];
-        struct wb_master fields;
-        const char *filter;
+        const char *filter = intake_filter(c, entry);
 
-        wb_master_fields(c->site->pool, &c->master, entry, &fields);
-        filter = wb_master_option(c->site->pool, &c->master, entry,
-                                  "content_filter");
-        if (filter != NULL && *filter &&
-            (strcmp(fields.command, "pickup") == 0 ||
-             strcmp(fields.command, "smtpd") == 0))
+        if (filter != NULL && *filter)
             MASTER_ERROR(c, entry->key, "has -o content_filter=%s: %s", filter,
                          advice);
     }
@@ -193,7 +223,7 @@ static void check_proxy_filter(struct check *c, const struct wb_cf_entry *entry)
 static bool is_chrooted(const struct check *c, const struct wb_master *fields)
 {
     if (fields->chroot[0] == '-')
-        return atof(value(c, "compatibility_level")) < 1;
+        return strtod(value(c, "compatibility_level"), NULL) < 1;
     return fields->chroot[0] == 'y';
 }
 
@@ -239,7 +269,8 @@ static void check_services(struct check *c)
             check_smtpd(c, entry, &f);
         else if (strcmp(f.command, "bounce") == 0)
             check_bounce(c, entry);
-        if (strcmp(f.name, c->conf->loopback_listener) == 0)
+        if (strcmp(f.type, "inet") == 0 &&
+            wb_listener_is_taken_by(c->conf, f.name))
             MASTER_ERROR(c, entry->key,
                          "is in the way of waybill's loopback listener; "
                          "another loopback_listener in %s is right",
@@ -326,6 +357,8 @@ int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
     else
         check_filter_before(&c);
     check_services(&c);
+    if (problems->error_count == 0)
+        wb_listener_check(site, c.conf, problems);
     check_restrictions(&c);
     code = check_tables(&c, err);
     if (code == EX_OK)

@@ -21,6 +21,14 @@ static void set(struct edit *e, const char *name, const char *value)
     fprintf(e->block.file, "%s =%s%s\n", name, *value ? " " : "", value);
 }
 
+/* The same, where a service of master.cf asks for it: Postfix warns of a
+ * parameter that nothing uses. */
+static void set_if_asked(struct edit *e, const char *name, const char *value)
+{
+    if (strstr(e->master, wb_say(e->site->pool, "$%s", name)) != NULL)
+        set(e, name, value);
+}
+
 /* Put $variable in front of the site's own value of name. */
 static void prepend(struct edit *e, const char *name, const char *variable)
 {
@@ -98,18 +106,21 @@ static void set_dsn(struct edit *e)
     struct wb_site *site = e->site;
     const char *classes = wb_site_raw(site, "internal_mail_filter_classes");
     const char *body = wb_site_raw(site, "body_checks");
+    const char *canonical = wb_site_raw(site, "recipient_canonical_maps");
     bool is_filtered = list_holds(
         e, wb_site_value(site, "internal_mail_filter_classes"), "bounce");
 
-    set(e, "waybill_bounce_classes",
-        is_filtered || *classes == '\0'
-            ? (is_filtered ? classes : "bounce")
-            : wb_say(site->pool, "bounce, %s", classes));
+    set_if_asked(e, "waybill_bounce_classes",
+                 is_filtered || *classes == '\0'
+                     ? (is_filtered ? classes : "bounce")
+                     : wb_say(site->pool, "bounce, %s", classes));
     if (!is_filtered)
         body = "";
     set(e, "waybill_dsn_body_checks",
         wb_say(site->pool, "pcre:$waybill_directory/dsn.pcre%s%s",
                *body ? ", " : "", body));
+    set(e, "waybill_dsn_canonical_maps",
+        wb_say(site->pool, STRIP "%s%s", *canonical ? ", " : "", canonical));
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
         set(e, kept[i][0], is_filtered ? wb_site_raw(site, kept[i][1]) : "");
 }
@@ -155,12 +166,14 @@ static void edit_main(struct edit *e, const struct wb_strings *domains)
     set(e, "waybill_milters",
         wb_say(pool, "{ %s, default_action=tempfail }",
                wb_postfix_socket(pool, e->conf, e->conf->socket)));
-    if (e->conf->attach == WB_BEFORE_QUEUE || !hop_is_chained(e))
-        set(e, "waybill_content_filter", wb_postfix_hop(pool, e->conf));
-    if (e->conf->attach == WB_BEFORE_QUEUE)
+    if (e->conf->attach == WB_BEFORE_QUEUE) {
+        set_if_asked(e, "waybill_content_filter",
+                     wb_postfix_hop(pool, e->conf));
         prepend(e, "smtpd_milters", "waybill_milters");
-    else if (!hop_is_chained(e))
+    } else if (!hop_is_chained(e)) {
+        set(e, "waybill_content_filter", wb_postfix_hop(pool, e->conf));
         prepend(e, "content_filter", "waybill_content_filter");
+    }
     set(e, "waybill_transport_maps", "pcre:$waybill_directory/transport.pcre");
     prepend(e, "transport_maps", "waybill_transport_maps");
     set(e, "waybill_recipient_restrictions",
@@ -267,8 +280,8 @@ int wb_site_edit(struct wb_site *site, const struct wb_entries *entries,
         return code;
     wb_text_open(&e.block);
     wb_text_open(&e.tail);
-    edit_main(&e, &out->relay_domains);
     edit_master(&e);
+    edit_main(&e, &out->relay_domains);
     out->main = wb_cf_append_block(site->pool, e.main,
                                    wb_say(site->pool, "%s%s",
                                           wb_text_close(&e.block, site->pool),

@@ -53,6 +53,11 @@ const char *wb_postfix_socket(struct wb_pool *pool, const struct wb_conf *conf,
  * "waybill-in:[127.0.0.1]:10028". */
 const char *wb_postfix_hop(struct wb_pool *pool, const struct wb_conf *conf);
 
+/* The host of loopback_listener, "127.0.0.1:10028" or "[::1]:10028", without
+ * brackets. */
+const char *wb_postfix_listener_host(struct wb_pool *pool,
+                                     const struct wb_conf *conf);
+
 /* What mail to waybill's domains is told while it is taken out. */
 #define WB_TAKEN_OUT "waybill is being taken out"
 

@@ -5,11 +5,9 @@
 #include "tool/maps/files.h"
 #include "tool/maps/memory.h"
 
-#define SUFFIX "\\.waybill\\.invalid$/"
-#define NAME   "[a-z0-9_-]+"
-#define REFUSED                                                                \
-    "/[.@]waybill\\.invalid\\.?>?$/  REJECT 5.1.2 "                            \
-    "Recipient address rejected: no such domain\n"
+#define SUFFIX  "\\.waybill\\.invalid$/"
+#define NAME    "[a-z0-9_-]+"
+#define REFUSED "/[.@]waybill\\.invalid\\.?>?$/  REJECT 5.1.2 no such domain\n"
 
 static void header(FILE *f, const struct wb_entries *e, const char *what)
 {
@@ -139,13 +137,16 @@ static const char *transport(const struct wb_entries *e, struct wb_pool *pool)
 }
 
 /* The '@' keeps domain look-ups (virtual_alias_domains) away; webhook
- * recipients go to waybill-lmtp as they are. */
+ * recipients go to waybill-lmtp as they are. Last, a sender into which Postfix
+ * put the recipient (VERP). */
 static void strip_rows(FILE *f, const char *label)
 {
     fprintf(f,
             "/^\"(.+)\"@x\\.(?!hook\\.)" NAME "\\.%s" SUFFIX "  $1\n"
-            "/^(.*@.+)\\.(?!hook\\.)" NAME "\\.%s" SUFFIX "  $1\n",
-            label, label);
+            "/^(.*@.+)\\.(?!hook\\.)" NAME "\\.%s" SUFFIX "  $1\n"
+            "/^(.+)\\.(?!hook\\.)" NAME
+            "\\.%s\\.waybill\\.invalid(@.+)$/  $1$2\n",
+            label, label, label);
 }
 
 static const char *strip(const struct wb_entries *e, struct wb_pool *pool)
@@ -201,14 +202,31 @@ static const char *loopback(const struct wb_entries *e, struct wb_pool *pool)
     return wb_text_close(&t, pool);
 }
 
-/* Bounces tell the recipient as the sender knew it. A retired label is
- * cleaned as well: this decides nothing. */
-static const char *dsn(const struct wb_entries *e, struct wb_pool *pool)
-{
 #define MARK                                                                   \
     "\\.(?:" NAME "\\." NAME "\\.[a-z2-7]{26}\\.hook|" NAME                    \
     ")\\.[a-z2-7]{8}\\.waybill\\.invalid"
 #define LITERAL "\"([^\"\\\\ ]+@[^\"\\\\ ]+)\"@x" MARK
+
+/* Requeued mail passes the hop marked, and there its recipient is written into
+ * a header that leaves the host. */
+static const char *hop(const struct wb_entries *e, struct wb_pool *pool)
+{
+    struct wb_text t;
+
+    wb_text_open(&t);
+    header(t.file, e, "Received headers do not tell waybill's mark.");
+    fputs("if /^Received:.*\\.waybill\\.invalid>/\n"
+          "/^(.*<)" LITERAL "(>.*)$/  REPLACE $1$2$3\n"
+          "/^(.*<.+?)" MARK "(>.*)$/  REPLACE $1$2\n"
+          "endif\n",
+          t.file);
+    return wb_text_close(&t, pool);
+}
+
+/* Bounces tell the recipient as the sender knew it. A retired label is
+ * cleaned as well: this decides nothing. */
+static const char *dsn(const struct wb_entries *e, struct wb_pool *pool)
+{
     struct wb_text t;
 
     wb_text_open(&t);
@@ -304,7 +322,7 @@ void wb_postfix_files(const struct wb_entries *e, struct wb_pool *pool,
     struct wb_strings own = wb_postfix_domains(e, pool);
 
     out->items =
-        wb_must(wb_pool_array(pool, e->service_count + 9, sizeof *out->items));
+        wb_must(wb_pool_array(pool, e->service_count + 10, sizeof *out->items));
     out->count = 0;
     add(out, "transport.pcre", transport(e, pool));
     add(out, "strip.pcre", strip(e, pool));
@@ -312,6 +330,7 @@ void wb_postfix_files(const struct wb_entries *e, struct wb_pool *pool,
     add(out, "unseen.pcre", unseen(e, pool, &own));
     add(out, "refuse.pcre", refuse(e, pool));
     add(out, "dsn.pcre", dsn(e, pool));
+    add(out, "hop.pcre", hop(e, pool));
     if (domains->count > 0) {
         add(out, "relay_domains.pcre",
             relay(e, pool, domains, "^",

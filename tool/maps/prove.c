@@ -53,7 +53,7 @@ static int compare(struct wb_site *site, const char *before, char *after,
 static int prove_syntax(struct wb_site *site, const struct wb_edit *edit,
                         struct wb_err *err)
 {
-    char *before, *after;
+    char *before = NULL, *after = NULL;
     int code =
         wb_site_stage_write(site, site->base_main, site->base_master, err);
 

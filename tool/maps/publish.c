@@ -214,7 +214,7 @@ static int make_folder(const char *dir, struct wb_err *err)
 int wb_publish(struct wb_pool *pool, const char *dir,
                const struct wb_files *files, struct wb_err *err)
 {
-    struct wb_file_change *changes;
+    struct wb_file_change *changes = NULL;
     size_t count;
     int code = make_folder(dir, err);
 

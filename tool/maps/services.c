@@ -83,9 +83,8 @@ static struct wb_master_service route_service(struct wb_pool *pool,
     return entry(pool, s->name, "unix", &t);
 }
 
-/* The host of "127.0.0.1:10028" or "[::1]:10028", without brackets. */
-static const char *listener_host(struct wb_pool *pool,
-                                 const struct wb_conf *conf)
+const char *wb_postfix_listener_host(struct wb_pool *pool,
+                                     const struct wb_conf *conf)
 {
     const char *text = conf->loopback_listener;
     const char *colon = strrchr(text, ':');
@@ -119,7 +118,7 @@ static struct wb_master_service in_service(struct wb_pool *pool,
         {"smtp_tls_wrappermode", "no"},
         {"smtp_tls_security_level", "none"},
         {0}};
-    const char *host = listener_host(pool, conf);
+    const char *host = wb_postfix_listener_host(pool, conf);
     struct wb_text t;
 
     wb_text_open(&t);
@@ -143,8 +142,10 @@ static struct wb_master_service loopback_service(struct wb_pool *pool,
         {"smtpd_proxy_filter", ""},
         {"content_filter", ""},
         {"receive_override_options",
-         "no_unknown_recipient_checks,no_header_body_checks,"
-         "no_address_mappings"},
+         "no_unknown_recipient_checks,no_address_mappings"},
+        {"cleanup_service_name", "waybill-cleanup-hop"},
+        /* it was kept on the way in, and the hop adds a header */
+        {"message_size_limit", "0"},
         {"smtpd_client_restrictions", ""},
         {"smtpd_helo_required", "no"},
         {"smtpd_helo_restrictions", ""},
@@ -169,7 +170,7 @@ static struct wb_master_service loopback_service(struct wb_pool *pool,
         {"smtpd_soft_error_limit", "1001"},
         {"smtpd_hard_error_limit", "1000"},
         {0}};
-    const char *host = listener_host(pool, conf);
+    const char *host = wb_postfix_listener_host(pool, conf);
     const char *own = strchr(host, ':') ? wb_say(pool, "[%s]/128", host)
                                         : wb_say(pool, "%s/32", host);
     struct wb_text t;
@@ -205,6 +206,25 @@ static struct wb_master_service lmtp_service(struct wb_pool *pool)
     return entry(pool, "waybill-lmtp", "unix", &t);
 }
 
+static struct wb_master_service hop_cleanup_service(struct wb_pool *pool)
+{
+    static const struct setting own[] = {
+        {"syslog_name", "postfix/waybill-cleanup-hop"},
+        {"message_size_limit", "0"},
+        {"disable_mime_input_processing", "yes"},
+        {"header_checks", "pcre:$waybill_directory/hop.pcre"},
+        {"mime_header_checks", ""},
+        {"nested_header_checks", ""},
+        {"body_checks", ""},
+        {0}};
+    struct wb_text t;
+
+    wb_text_open(&t);
+    fputs("waybill-cleanup-hop unix n - n - 0 cleanup\n", t.file);
+    options(t.file, own);
+    return entry(pool, "waybill-cleanup-hop", "unix", &t);
+}
+
 static struct wb_master_service cleanup_service(struct wb_pool *pool)
 {
     struct wb_text t;
@@ -217,6 +237,7 @@ static struct wb_master_service cleanup_service(struct wb_pool *pool)
     option(t.file, "mime_header_checks", "$waybill_dsn_mime_header_checks");
     option(t.file, "nested_header_checks", "$waybill_dsn_nested_header_checks");
     option(t.file, "non_smtpd_milters", "$waybill_dsn_milters");
+    option(t.file, "recipient_canonical_maps", "$waybill_dsn_canonical_maps");
     return entry(pool, "waybill-cleanup-bounce", "unix", &t);
 }
 
@@ -225,7 +246,7 @@ struct wb_master_service *wb_postfix_services(const struct wb_entries *e,
                                               size_t *count)
 {
     struct wb_master_service *all =
-        wb_must(wb_pool_array(pool, e->service_count + 4, sizeof *all));
+        wb_must(wb_pool_array(pool, e->service_count + 5, sizeof *all));
     size_t n = 0;
 
     for (size_t i = 0; i < e->service_count; i++)
@@ -234,6 +255,7 @@ struct wb_master_service *wb_postfix_services(const struct wb_entries *e,
     all[n++] = loopback_service(pool, e->conf);
     if (e->conf->webhook_count > 0)
         all[n++] = lmtp_service(pool);
+    all[n++] = hop_cleanup_service(pool);
     all[n++] = cleanup_service(pool);
     *count = n;
     return all;

@@ -22,6 +22,7 @@ static const char *const asked[] = {
     "content_filter",
     "default_transport",
     "header_checks",
+    "inet_protocols",
     "internal_mail_filter_classes",
     "mime_header_checks",
     "mydestination",
@@ -298,6 +299,9 @@ int wb_site_has_table(struct wb_site *site, const char *type, bool *has,
     *has = false;
     if (code != EX_OK)
         return code;
+    if (run.status != 0)
+        return wb_err_set(err, EX_CONFIG, "postconf -m refuses %s: %s",
+                          site->main_cf, wb_run_errors(site->pool, &run));
     types = wb_cf_list(site->pool, run.out);
     for (size_t i = 0; i < types.count; i++)
         *has |= strcmp(types.items[i], type) == 0;

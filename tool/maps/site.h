@@ -73,6 +73,14 @@ int wb_site_edit(struct wb_site *site, const struct wb_entries *entries,
 int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
                   struct wb_problems *problems, struct wb_err *err);
 
+/* listener.c: does a service of that name in master.cf take the address of
+ * the loopback listener? */
+bool wb_listener_is_taken_by(const struct wb_conf *conf, const char *name);
+
+/* Is the address of the loopback listener one that Postfix can have? */
+void wb_listener_check(const struct wb_site *site, const struct wb_conf *conf,
+                       struct wb_problems *problems);
+
 /* domains.c: those of domains that Postfix takes no mail for as it is. */
 int wb_site_unknown_domains(struct wb_site *site,
                             const struct wb_strings *domains,

@@ -126,19 +126,44 @@ int wb_state_remove(struct wb_site *site, struct wb_err *err)
     return code == EX_OK ? remove_folder(site->pool, site->maps, err) : code;
 }
 
-int wb_state_lock(struct wb_site *site, struct wb_err *err)
+static int refuse_lock(struct wb_site *site, struct wb_err *err)
 {
-    int fd = open(site->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return wb_err_set(err, EX_TEMPFAIL,
+                      "%s: another waybill apply is at work; try again when "
+                      "it is done",
+                      site->dir);
+}
 
+/* Is it the map directory that is open, and not one that was removed since? */
+static bool is_current(const struct wb_site *site, int fd)
+{
+    struct stat now, then;
+
+    return fstat(fd, &then) == 0 && stat(site->maps, &now) == 0 &&
+           now.st_dev == then.st_dev && now.st_ino == then.st_ino;
+}
+
+int wb_state_lock(struct wb_site *site, bool is_looking, struct wb_err *err)
+{
+    int fd, code = is_looking ? EX_OK : make_folder(site->maps, err);
+
+    if (code != EX_OK)
+        return code;
+    fd = open(site->maps, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT && is_looking)
+        return EX_OK; /* nothing of waybill's to look at */
     if (fd < 0)
-        return wb_err_set(err, EX_NOINPUT, "%s: %s", site->dir,
+        return wb_err_set(err, EX_NOINPUT, "%s: %s", site->maps,
                           strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 || !is_current(site, fd)) {
         close(fd);
-        return wb_err_set(err, EX_TEMPFAIL,
-                          "%s: another waybill apply is at work; try again "
-                          "when it is done",
-                          site->dir);
+        return refuse_lock(site, err);
     }
     return EX_OK; /* the lock goes with the program */
+}
+
+void wb_state_unlock(struct wb_site *site)
+{
+    if (site->maps != NULL)
+        rmdir(site->maps); /* fails when anything is in it */
 }

@@ -13,6 +13,7 @@ struct undo {
     const struct wb_undo_options *options;
     struct wb_undo_state state;
     bool is_running;
+    struct wb_strings before; /* processes that may still mark mail */
 };
 
 /* Without milter and hop; the tables and services stay for the queue. */
@@ -74,7 +75,7 @@ static int reload(struct undo *u, struct wb_err *err)
     return wb_apply_reload(u->site, err);
 }
 
-static int put_main(struct undo *u, const char *text, struct wb_err *err)
+static int write_main(struct undo *u, const char *text, struct wb_err *err)
 {
     int code = EX_OK;
 
@@ -82,6 +83,23 @@ static int put_main(struct undo *u, const char *text, struct wb_err *err)
         code = wb_file_write(u->site->pool, u->site->main_cf, text, 0644, err);
         u->site->main = text;
     }
+    return code;
+}
+
+/* No new mail is marked, but by those who began before. */
+static int detach(struct undo *u, struct wb_err *err)
+{
+    int code = write_main(u, detached(u->site, u->site->main), err);
+
+    if (u->is_running && u->options->reload)
+        wb_workers_note(u->site, &u->before);
+    return code == EX_OK ? reload(u, err) : code;
+}
+
+static int put_main(struct undo *u, const char *text, struct wb_err *err)
+{
+    int code = write_main(u, text, err);
+
     return code == EX_OK ? reload(u, err) : code;
 }
 
@@ -121,26 +139,59 @@ bool wb_apply_is_interrupted(void)
             sigismember(&set, SIGHUP));
 }
 
-/* Wait until no queued mail needs the tables. */
+static int refuse_workers(size_t count, struct wb_err *err)
+{
+    return wb_err_set(err, EX_TEMPFAIL,
+                      "%zu process%s, such as a smtpd whose client stays, "
+                      "still work%s as before and may mark mail; let %s end "
+                      "(--wait SECONDS, or postfix stop and start), then "
+                      "`waybill apply --undo` goes on",
+                      count, count == 1 ? "" : "es", count == 1 ? "s" : "",
+                      count == 1 ? "it" : "them");
+}
+
+/* What is in the way: processes first, because they bring mail. */
+static int look(struct undo *u, size_t *workers, size_t *mail,
+                struct wb_err *err)
+{
+    *mail = 0;
+    *workers = wb_workers_left(u->site, &u->before);
+    if (*workers > 0)
+        return EX_OK;
+    return wb_queue_count(u->site, u->options->hop, mail, err);
+}
+
+static void tell(size_t workers, size_t mail)
+{
+    if (workers > 0)
+        fprintf(stderr,
+                "waybill apply: waiting for %zu process%s of before, such as "
+                "open SMTP sessions\n",
+                workers, workers == 1 ? "" : "es");
+    else
+        fprintf(stderr, "waybill apply: waiting for %zu queued message%s\n",
+                mail, mail == 1 ? "" : "s");
+}
+
+/* Wait until nothing needs the tables. */
 static int drain(struct undo *u, struct wb_err *err)
 {
     const struct timespec pause = {.tv_nsec = 250000000};
     unsigned quarters = 4 * u->options->wait_s;
-    size_t count, told = 0;
-    int code = EX_OK;
+    size_t workers, mail, told = 0;
+    int code;
 
     if (u->is_running)
         flush_queue(u->site);
-    while (code == EX_OK) {
-        code = wb_queue_count(u->site, u->options->hop, &count, err);
-        if (code != EX_OK || count == 0)
-            return code;
+    while ((code = look(u, &workers, &mail, err)) == EX_OK) {
+        if (workers + mail == 0)
+            break;
         if (!u->is_running || quarters == 0 || wb_apply_is_interrupted())
-            return refuse_queue(count, u->is_running, err);
-        if (count != told)
-            fprintf(stderr, "waybill apply: waiting for %zu queued message%s\n",
-                    count, count == 1 ? "" : "s");
-        told = count;
+            return workers > 0 ? refuse_workers(workers, err)
+                               : refuse_queue(mail, u->is_running, err);
+        if (workers + mail != told)
+            tell(workers, mail);
+        told = workers + mail;
         quarters--;
         nanosleep(&pause, NULL);
     }
@@ -155,7 +206,7 @@ static int restore(struct undo *u, const char *main, const char *master,
     if (code == EX_OK)
         code = wb_state_set_pending(u->site, true, err);
     if (code == EX_OK)
-        code = put_main(u, detached(u->site, u->site->main), err);
+        code = detach(u, err);
     if (code == EX_OK)
         code = drain(u, err);
     /* no transport entry may outlive its service */
@@ -166,6 +217,30 @@ static int restore(struct undo *u, const char *main, const char *master,
     if (code == EX_OK)
         code = reload(u, err);
     return code == EX_OK ? wb_state_remove(u->site, err) : code;
+}
+
+/* An admin's own listener that hands its mail to the hop, which will be gone:
+ * that mail would stay in the queue. */
+static int refuse_follower(struct undo *u, const char *master,
+                           struct wb_err *err)
+{
+    const char *hop = u->options->hop;
+    struct wb_cf cf;
+
+    wb_cf_parse(u->site->pool, WB_MASTER_CF, master, &cf);
+    for (size_t i = 0; i < cf.count; i++) {
+        const char *filter = wb_master_option(u->site->pool, &cf,
+                                              &cf.entries[i], "content_filter");
+
+        if (filter != NULL && is_same(filter, hop))
+            return wb_err_set(
+                err, EX_CONFIG,
+                "%s: %s hands its mail to waybill, and nothing was changed; "
+                "take \"-o content_filter=%s\" out there, postfix reload, "
+                "then `waybill apply --undo --keep-edits`",
+                u->site->master_cf, cf.entries[i].key, hop);
+    }
+    return EX_OK;
 }
 
 int wb_apply_undo(struct wb_site *site, const struct wb_undo_options *options,
@@ -180,8 +255,13 @@ int wb_apply_undo(struct wb_site *site, const struct wb_undo_options *options,
         return code;
     if (!has_state && !wb_cf_is_edited(site->main) &&
         !wb_cf_is_edited(site->master)) {
+        const struct wb_files none = {0};
+
         puts("waybill is not applied here.");
-        return EX_OK;
+        /* an undo that was killed at its end left passwords */
+        return options->dry_run
+                   ? EX_OK
+                   : wb_publish_tidy(site->pool, site->maps, &none, err);
     }
     if (!options->keep_edits) {
         if (!has_state)
@@ -194,6 +274,9 @@ int wb_apply_undo(struct wb_site *site, const struct wb_undo_options *options,
         main = u.state.main_before;
         master = u.state.master_before;
     }
+    code = refuse_follower(&u, master, err);
+    if (code != EX_OK)
+        return code;
     code = wb_apply_diff(site, main, master, stdout, err);
     fflush(stdout);
     if (code != EX_OK || options->dry_run)
