@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "milter/current.h"
 #include "milter/decision.h"
@@ -228,6 +229,7 @@ void wb_session_mail(struct wb_session *s, char **argv, const char *login,
     s->env.sender_resolved = keep(s, resolved);
     s->env.login = keep(s, login);
     s->env.queue_id = keep(s, queue_id);
+    s->env.now_s = (int64_t)time(NULL);
     s->env.client = s->client;
     s->env.listener = s->listener;
 }

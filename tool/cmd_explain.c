@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "mail/header.h"
 #include "tool/explain.h"
@@ -238,6 +239,7 @@ int wb_cmd_explain(int argc, char **argv)
     /* argc bounds how often an option can be given. */
     size_t room = argc > 0 ? (size_t)argc : 1;
     struct message m = {
+        .env.now_s = (int64_t)time(NULL),
         .config = WB_DEFAULT_CONFIG,
         .mailer = "smtp",
         .recipients = calloc(room, sizeof m.recipients[0]),

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
+#include "plan/return_path.h"
 #include "tool/explain.h"
 
 /* Text from mail need not be UTF-8, which JSON must be: a bad octet becomes
@@ -42,8 +43,7 @@ static json_t *sender(const struct wb_envelope *env, const struct wb_plan *plan)
     return json_pack(
         "{s:o, s:o, s:s, s:o}", "from", string(env->sender.text), "to",
         string(moves ? plan->sender_to : env->sender.text), "mode",
-        moves && plan->return_path->mode == WB_RETURN_DOMAIN ? "domain"
-                                                             : "keep",
+        wb_return_mode_name(moves ? plan->return_path->mode : WB_RETURN_KEEP),
         "return_path", string(moves ? plan->return_path->name : NULL));
 }
 

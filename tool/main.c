@@ -15,6 +15,8 @@ static const struct {
      "show what would be done with a message, and why"},
     {"maps", wb_cmd_maps, "write the MTA's tables to a folder"},
     {"apply", wb_cmd_apply, "install them into the MTA, or undo that"},
+    {"return-path", wb_cmd_return_path,
+     "make a return address, or read one that came back"},
     {"reload", wb_cmd_reload, "make the milter read its configuration again"},
 };
 
@@ -24,7 +26,7 @@ static void help(FILE *out)
 {
     fputs("usage: waybill COMMAND [option ...]\n\n", out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].what);
+        fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].what);
     fputs("\n  -V, --version   print the version\n"
           "  -h, --help      print this; COMMAND --help tells more\n"
           "\nThe configuration is " WB_DEFAULT_CONFIG

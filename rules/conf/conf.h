@@ -15,7 +15,14 @@ enum wb_mta { WB_MTA_POSTFIX, WB_MTA_SENDMAIL };
 enum wb_attach { WB_BEFORE_QUEUE, WB_AFTER_QUEUE };
 enum wb_tls { WB_TLS_NONE, WB_TLS_STARTTLS, WB_TLS_IMPLICIT };
 enum wb_auth { WB_AUTH_NONE, WB_AUTH_PLAIN, WB_AUTH_LOGIN };
-enum wb_return_mode { WB_RETURN_KEEP, WB_RETURN_DOMAIN };
+enum wb_return_mode {
+    WB_RETURN_KEEP,
+    WB_RETURN_DOMAIN,
+    WB_RETURN_BATV,
+    WB_RETURN_SRS,
+    WB_RETURN_VERP
+};
+enum wb_overflow { WB_OVERFLOW_REJECT, WB_OVERFLOW_PLAIN };
 enum wb_match_on { WB_ON_HEADER, WB_ON_ENVELOPE, WB_ON_EITHER };
 enum wb_unmatched { WB_UNMATCHED_REJECT, WB_UNMATCHED_DELIVER };
 enum wb_listener_class { WB_LISTENER_INBOUND, WB_LISTENER_OUTBOUND };
@@ -40,7 +47,9 @@ struct wb_return_path {
     const char *name; /* "keep" is built in */
     struct wb_origin origin;
     enum wb_return_mode mode;
-    const char *domain; /* "return.example.com" or "return.%d" */
+    const char *domain;        /* "return.example.com" or "return.%d" */
+    enum wb_overflow overflow; /* when the local part would be too long */
+    unsigned max_age_days;     /* of signed return addresses */
     struct wb_addrlist senders;
     struct wb_strings logins;
     struct wb_strings listeners;

@@ -29,7 +29,13 @@ static const struct wb_word auth_words[] = {{"none", WB_AUTH_NONE, false},
                                             {"login", WB_AUTH_LOGIN, false},
                                             {0}};
 static const struct wb_word mode_words[] = {
-    {"keep", WB_RETURN_KEEP, false}, {"domain", WB_RETURN_DOMAIN, false}, {0}};
+    {"keep", WB_RETURN_KEEP, false}, {"domain", WB_RETURN_DOMAIN, false},
+    {"batv", WB_RETURN_BATV, false}, {"srs", WB_RETURN_SRS, false},
+    {"verp", WB_RETURN_VERP, false}, {0}};
+static const struct wb_word overflow_words[] = {
+    {"reject", WB_OVERFLOW_REJECT, false},
+    {"plain", WB_OVERFLOW_PLAIN, false},
+    {0}};
 static const struct wb_word match_on_words[] = {
     {"header", WB_ON_HEADER, false},
     {"envelope", WB_ON_ENVELOPE, false},
@@ -160,6 +166,11 @@ static const struct wb_option return_path_options[] = {
         .fallback = "domain", .help = "what becomes of the envelope sender"),
     ROW(TEXT, "domain", IN(wb_return_path, domain),
         .help = "the new domain; %d is the sender's"),
+    ROW(WORD, "overflow", IN(wb_return_path, overflow), .words = overflow_words,
+        .fallback = "reject",
+        .help = "what happens where a signed address would be too long"),
+    ROW(TEXT, "max_age", WB_NOT_STORED, .fallback = "10d",
+        .help = "how long a signed address is good for: 1d to 365d"),
     ROW(ADDRESSES, "senders", IN(wb_return_path, senders),
         .help = "senders that it is for"),
     ROW(LIST, "logins", IN(wb_return_path, logins),
@@ -237,11 +248,6 @@ static const struct {
     {"route", "auth", "cram-md5"},
     {"route", "auth", "ntlm"},
     {"route", "auth", "any"},
-    {"return_path", "mode", "batv"},
-    {"return_path", "mode", "srs"},
-    {"return_path", "mode", "verp"},
-    {"return_path", "overflow", NULL},
-    {"return_path", "max_age", NULL},
     {"bounces", "deliver", "sender"},
     {"bounces", "deliver", "address"},
     {"bounces", "replies", NULL},

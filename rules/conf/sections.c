@@ -8,6 +8,8 @@
 #include "conf/check.h"
 #include "mail/header.h"
 
+enum { DEFAULT_MAX_AGE_DAYS = 10, MOST_MAX_AGE_DAYS = 365 };
+
 typedef void section_check(struct wb_checker *c,
                            const struct wb_raw_section *raw);
 
@@ -200,6 +202,45 @@ static void check_listener(struct wb_checker *c,
         tell_section(c, raw, "is waybill's own; take another name");
 }
 
+/* "10d". The cycles of the signed days (1000, 1024) are far above the most. */
+static void check_max_age(struct wb_checker *c,
+                          const struct wb_raw_section *raw,
+                          struct wb_return_path *r)
+{
+    const char *text = wb_raw_text(raw, "max_age");
+    char *end = NULL;
+    unsigned long days;
+
+    r->max_age_days = DEFAULT_MAX_AGE_DAYS;
+    if (!text)
+        return;
+    days = isdigit((unsigned char)*text) ? strtoul(text, &end, 10) : 0;
+    if (days < 1 || days > MOST_MAX_AGE_DAYS || strcmp(end, "d") != 0)
+        wb_option_tell(c, wb_raw_find(raw, "max_age"),
+                       "\"%s\" is not a number of days; \"1d\" to \"%dd\" is "
+                       "right",
+                       text, MOST_MAX_AGE_DAYS);
+    else
+        r->max_age_days = (unsigned)days;
+}
+
+/* A BATV address does not carry the sender's own domain, so the configuration
+ * must imply it. */
+static void check_batv(struct wb_checker *c, const struct wb_raw_section *raw,
+                       const struct wb_return_path *r)
+{
+    enum wb_specificity only =
+        r->senders.count == 1 ? r->senders.entries[0].kind : WB_NAMED_ANY;
+
+    if (r->mode != WB_RETURN_BATV || !r->domain || strstr(r->domain, "%d") ||
+        only == WB_NAMED_DOMAIN || only == WB_NAMED_ADDRESS || c->is_broken)
+        return;
+    wb_option_tell(c, wb_raw_find(raw, "mode"),
+                   "batv does not carry the sender's domain; domain = "
+                   "\"return.%%d\", senders with one domain, or mode = srs is "
+                   "right");
+}
+
 static void check_return_path(struct wb_checker *c,
                               const struct wb_raw_section *raw)
 {
@@ -219,8 +260,10 @@ static void check_return_path(struct wb_checker *c,
     if (raw->title && wb_schema_is_later("route", "return_path", raw->title))
         tell_section(c, raw, "is reserved; take another name");
     convert(c, raw, r);
-    if (r->mode == WB_RETURN_DOMAIN)
+    if (r->mode != WB_RETURN_KEEP)
         require(c, raw, "domain", r->domain);
+    check_max_age(c, raw, r);
+    check_batv(c, raw, r);
     judge(c, raw, "domain", wb_return_domain_fault);
     if (r->domain && !(r->domain = wb_pool_strlower(c->pool, r->domain)))
         c->is_out_of_memory = true;

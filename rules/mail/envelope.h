@@ -4,6 +4,7 @@
 #define WB_MAIL_ENVELOPE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "mail/address.h"
 
@@ -24,6 +25,7 @@ struct wb_header {
 };
 
 struct wb_envelope {
+    int64_t now_s;        /* when it came in: seconds since 1970 (UTC) */
     const char *queue_id; /* NULL when not known (yet) */
     struct wb_address sender;
     const char *sender_resolved; /* {mail_addr}; NULL when not known */

@@ -147,6 +147,14 @@ static int add_marks(const struct wb_envelope *env, struct wb_pool *p,
     return EX_OK;
 }
 
+static void add_bounces(const struct wb_envelope *env, struct wb_plan *plan)
+{
+    for (size_t i = 0; i < env->recipient_count; i++)
+        if (plan->recipients[i].bounce != NULL)
+            push(plan, WB_ADD_HEADER, WB_BOUNCE_HEADER,
+                 plan->recipients[i].bounce, 0);
+}
+
 static const char *in_brackets(struct wb_pool *p, const char *address)
 {
     return wb_pool_printf(p, "<%s>", address);
@@ -180,9 +188,9 @@ static int change_envelope(const struct wb_envelope *env, struct wb_pool *p,
 int wb_actions_make(const struct wb_conf *conf, const struct wb_envelope *env,
                     struct wb_pool *p, struct wb_plan *plan, struct wb_err *err)
 {
-    /* Each own header once, the tag, a mark and two changes a recipient, and
-     * the sender. */
-    size_t most = env->header_count + 1 + 3 * env->recipient_count + 1;
+    /* Each own header once, the tag, two marks and two changes a recipient,
+     * and the sender. */
+    size_t most = env->header_count + 1 + 4 * env->recipient_count + 1;
 
     plan->action_count = 0;
     plan->actions = wb_pool_array(p, most, sizeof plan->actions[0]);
@@ -190,8 +198,10 @@ int wb_actions_make(const struct wb_conf *conf, const struct wb_envelope *env,
         return wb_err_set(err, EX_OSERR, "out of memory");
     delete_own_headers(conf, env, plan);
     if (add_tag(conf, env, p, plan) != EX_OK ||
-        add_marks(env, p, plan) != EX_OK ||
-        change_envelope(env, p, plan) != EX_OK)
+        add_marks(env, p, plan) != EX_OK)
+        return wb_err_set(err, EX_OSERR, "out of memory");
+    add_bounces(env, plan);
+    if (change_envelope(env, p, plan) != EX_OK)
         return wb_err_set(err, EX_OSERR, "out of memory");
     return EX_OK;
 }

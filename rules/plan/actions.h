@@ -5,6 +5,7 @@
 #include "plan/plan.h"
 
 #define WB_WEBHOOK_HEADER "X-Waybill-Webhook"
+#define WB_BOUNCE_HEADER  "X-Waybill-Bounce"
 #define WB_HEADER_PREFIX  "X-Waybill-"
 
 /* Is this a header that only waybill may set? */

@@ -162,8 +162,8 @@ static int choose_sender(struct making *m, struct wb_recipient_plan *r)
     if (wb_return_path_choose(m->conf, &m->matcher, r->route,
                               &r->return_path) == WB_RETRY)
         return cannot_tell(m, "a pattern in a return_path hit its limit");
-    rc = wb_return_path_apply(m->conf, r->return_path, sender, m->p, &r->sender,
-                              &why);
+    rc = wb_return_path_apply(m->conf, r->return_path, m->env,
+                              &r->recipient->address, m->p, &r->sender, &why);
     if (rc == EX_DATAERR)
         return decide(m, WB_REJECT, "553", "5.1.7", sender->text, why.text);
     return rc;
@@ -194,6 +194,47 @@ static int mark_for_webhook(struct making *m, struct wb_recipient_plan *r,
                                       webhook, filter);
     r->esmtp = wb_actions_esmtp(m->p, r->recipient);
     return r->rewritten != NULL && r->esmtp != NULL ? EX_OK : EX_OSERR;
+}
+
+static const char *const refusals[] = {
+    [WB_TOKEN_IS_FOREIGN] = "return addresses of this domain are signed",
+    [WB_TOKEN_IS_FORGED] = "this return address is not one of ours",
+    [WB_TOKEN_IS_EXPIRED] = "this return address has expired",
+};
+
+/* "sender=<a@b>; recipient=<c@d>; age=3", as far as the address tells. */
+static const char *bounce_mark(struct wb_pool *p, const struct wb_token *t)
+{
+    const char *mark = wb_pool_printf(p, "sender=<%s>", t->sender.text);
+
+    if (mark != NULL && t->recipient.text != NULL)
+        mark = wb_pool_printf(p, "%s; recipient=<%s>", mark, t->recipient.text);
+    if (mark != NULL && t->age_days != WB_TOKEN_AGE_UNKNOWN)
+        mark = wb_pool_printf(p, "%s; age=%d", mark, t->age_days);
+    return mark;
+}
+
+static int plan_bounce(struct making *m, struct wb_recipient_plan *r)
+{
+    const struct wb_address *to = &r->recipient->address;
+    struct wb_token token;
+    struct wb_err why = {""};
+    int rc =
+        wb_return_path_read(m->conf, to, m->env->now_s, m->p, &token, &why);
+
+    r->class = WB_CLASS_BOUNCE;
+    /* explain without the secret cannot judge a token: it shows the way */
+    if (rc != EX_OK && m->conf->secret.count > 0)
+        return cannot_tell(m, why.text);
+    if (rc == EX_OK && token.verdict != WB_TOKEN_IS_VALID)
+        return decide(m, WB_REJECT, "550", "5.7.1", to->text,
+                      refusals[token.verdict]);
+    if (rc == EX_OK && token.sender.text != NULL) {
+        r->bounce = bounce_mark(m->p, &token);
+        if (r->bounce == NULL)
+            return EX_OSERR;
+    }
+    return mark_for_webhook(m, r, m->conf->bounces.webhook, BOUNCES);
 }
 
 static int refuse_unmatched(struct making *m, const struct wb_recipient *r)
@@ -237,6 +278,23 @@ static int plan_by_mailer(struct making *m, struct wb_recipient_plan *r)
     return plan_outbound(m, r);
 }
 
+/* A requeued bounce was judged when it came; only its mark is made anew. */
+static int mark_again(struct making *m, struct wb_recipient_plan *r,
+                      const char *original)
+{
+    struct wb_address to;
+    struct wb_token token;
+    int rc = wb_address_parse(m->p, original, &to, NULL);
+
+    if (rc == EX_OK && to.domain != NULL)
+        rc = wb_return_path_read(m->conf, &to, m->env->now_s, m->p, &token,
+                                 NULL);
+    if (rc != EX_OK || to.domain == NULL || token.sender.text == NULL)
+        return rc == EX_OSERR ? rc : EX_OK;
+    r->bounce = bounce_mark(m->p, &token);
+    return r->bounce != NULL ? EX_OK : EX_OSERR;
+}
+
 /* A recipient below waybill.invalid. From outside it is forged. The MTA's own
  * loopback listener sees requeued mail once more, whose recipients carry what
  * was decided: that stands, a route that is gone since (the MTA's tables then
@@ -262,7 +320,8 @@ static int plan_suffixed(struct making *m, struct wb_recipient_plan *r)
     else if (r->webhook != NULL)
         r->class = strcmp(r->filter, BOUNCES) == 0 ? WB_CLASS_BOUNCE
                                                    : WB_CLASS_INBOUND;
-    return EX_OK;
+    return r->class == WB_CLASS_BOUNCE ? mark_again(m, r, suffix.original)
+                                       : EX_OK;
 }
 
 static int plan_recipient(struct making *m, struct wb_recipient_plan *r)
@@ -275,10 +334,8 @@ static int plan_recipient(struct making *m, struct wb_recipient_plan *r)
         r->class = WB_CLASS_LOCAL;
         return EX_OK;
     }
-    if (wb_strings_hold(&m->conf->bounces.domains, domain)) {
-        r->class = WB_CLASS_BOUNCE;
-        return mark_for_webhook(m, r, m->conf->bounces.webhook, BOUNCES);
-    }
+    if (wb_strings_hold(&m->conf->bounces.domains, domain))
+        return plan_bounce(m, r);
     if (wb_inbound_has_domain(m->conf, domain))
         return plan_inbound(m, r);
     return plan_by_mailer(m, r);
@@ -393,6 +450,25 @@ bool wb_plan_may_reject_early(const struct wb_conf *conf)
     return conf->inbound_count > 0 || conf->bounces.domains.count > 0;
 }
 
+/* A forged or expired return address is refused before the message comes. */
+static int judge_bounce_early(const struct wb_conf *conf,
+                              const struct wb_envelope *env,
+                              const struct wb_recipient *recipient,
+                              struct wb_pool *p, enum wb_decision *decision,
+                              struct wb_reply *out)
+{
+    struct wb_token token;
+
+    /* What cannot be told now is told at the end of the message. */
+    if (wb_return_path_read(conf, &recipient->address, env->now_s, p, &token,
+                            NULL) != EX_OK ||
+        token.verdict == WB_TOKEN_IS_VALID)
+        return EX_OK;
+    *decision = WB_REJECT;
+    return reply(out, p, "550", "5.7.1", recipient->address.text,
+                 refusals[token.verdict]);
+}
+
 int wb_plan_recipient_early(const struct wb_conf *conf,
                             const struct wb_envelope *env,
                             const struct wb_recipient *recipient,
@@ -410,8 +486,10 @@ int wb_plan_recipient_early(const struct wb_conf *conf,
         *decision = WB_REJECT;
         rc = reply(out, p, "550", "5.1.2", NULL, NOT_FROM_OUTSIDE);
     } else if (domain != NULL &&
+               wb_strings_hold(&conf->bounces.domains, domain)) {
+        rc = judge_bounce_early(conf, env, recipient, p, decision, out);
+    } else if (domain != NULL &&
                conf->inbound_unmatched == WB_UNMATCHED_REJECT &&
-               !wb_strings_hold(&conf->bounces.domains, domain) &&
                wb_inbound_has_domain(conf, domain) &&
                wb_inbound_find_early(conf, &m.budget, &recipient->address) ==
                    WB_NO) {

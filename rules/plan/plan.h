@@ -33,7 +33,8 @@ struct wb_recipient_plan {
     const char *rewritten; /* NULL: stays as it is */
     const char *esmtp;     /* "ORCPT=... NOTIFY=..." with rewritten */
     const struct wb_return_path *return_path; /* outbound only */
-    const char *sender;     /* outbound only: what its sender must be */
+    const char *sender; /* outbound only: what its sender must be */
+    const char *bounce; /* what a signed return address told, for a header */
     struct wb_loss *losses; /* only when asked for */
     size_t loss_count;
 };

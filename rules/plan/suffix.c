@@ -167,6 +167,7 @@ static int parse_hook(const struct wb_conf *conf, struct wb_pool *p,
     for (size_t i = 0; i < 7; i++)
         octets += strlen(labels[i]) + 1;
     parts[3] = original(p, a, octets);
+    out->original = parts[3];
     out->filter = wb_pool_strdup(p, labels[1]);
     if (parts[3] == NULL || out->filter == NULL)
         return EX_OSERR;

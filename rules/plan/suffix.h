@@ -37,6 +37,7 @@ struct wb_suffix {
     const struct wb_route *route; /* NULL: a hook, or a route that is gone */
     const struct wb_webhook *webhook; /* NULL: no hook */
     const char *filter;
+    const char *original; /* of a hook: the recipient, in lower case */
 };
 
 /* Read a suffix that waybill made: mail that the MTA requeues comes back with

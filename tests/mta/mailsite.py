@@ -30,7 +30,25 @@ inbound box {
     match_on = envelope
     webhook  = desk
 }
-bounces { domains = { "return.example.com" }  webhook = crm }
+return_path signed {
+    senders = { "srs.example.com" }
+    mode    = srs
+    domain  = "signed.example.com"
+}
+return_path each {
+    senders = { "verp.example.com" }
+    mode    = verp
+    domain  = "signed.example.com"
+}
+return_path tagged {
+    senders = { "batv.example.com" }
+    mode    = batv
+    domain  = "tagged.example.com"
+}
+bounces {
+    domains = { "return.example.com", "signed.example.com", "tagged.example.com" }
+    webhook = crm
+}
 """
 
 

@@ -42,6 +42,14 @@ static const char configuration[] =
     "  domain = \"return.example.com\" }\n"
     "return_path others { senders = { \".example.net\" }"
     "  domain = \"return.%d\" }\n"
+    "return_path srs { senders = { \"srs.test\" }  mode = srs"
+    "  domain = \"signed.example.com\"  max_age = \"7d\" }\n"
+    "return_path verp { senders = { \"verp.test\" }  mode = verp"
+    "  domain = \"signed.example.com\" }\n"
+    "return_path batv { senders = { \".batv.test\" }  mode = batv"
+    "  domain = \"b.%d\" }\n"
+    "return_path long { senders = { \"long.test\" }  mode = srs"
+    "  domain = \"signed.example.com\"  overflow = plain }\n"
     "inbound mailform { domains = { \"mailform.example.com\" }"
     "  match = 'info@mailform\\.example\\.com'  webhook = crm }\n"
     "inbound orders { domains = { \"mailform.example.com\" }"
@@ -50,7 +58,8 @@ static const char configuration[] =
     "  match = '^log@'  match_on = envelope  webhook = crm }\n"
     "inbound both { domains = { \"both.example.com\" }"
     "  match = '^a@'  match_on = either  webhook = crm }\n"
-    "bounces { domains = { \"return.example.com\" }  webhook = crm }\n";
+    "bounces { domains = { \"return.example.com\", \"signed.example.com\","
+    " \"b.shop.batv.test\" }  webhook = crm }\n";
 
 #define KEY "0123456789abcdef0123456789abcdef\n"
 
@@ -100,7 +109,7 @@ static int unload(void **state)
     return rmdir(folder);
 }
 
-enum { MOST = 4 };
+enum { MOST = 4, DAY_S = 86400, NOW_S = 20000 * DAY_S };
 
 /* A message and what must be decided for it. Strings that are not given stand
  * for: example.com's info as sender, client 127.0.0.1, mailer smtp. */
@@ -115,6 +124,7 @@ struct row {
     const char *client;
     const char *listener;
     const char *headers[MOST]; /* "Name: value" */
+    int days;                  /* how much later than NOW_S it comes */
     enum wb_decision decision;
     const char *reply; /* "550 5.1.1" */
     enum wb_class class[MOST];
@@ -415,6 +425,7 @@ static void build(const struct row *row, struct wb_pool *p,
     struct wb_err err;
 
     *env = (struct wb_envelope){
+        .now_s = NOW_S + row->days * DAY_S,
         .sender_resolved = row->resolved,
         .login = row->login,
         .client = row->client != NULL ? row->client : "127.0.0.1",
@@ -716,6 +727,144 @@ static void every_losing_rule_is_told(void **state)
     wb_pool_free(p);
 }
 
+static const struct {
+    const char *why;
+    const char *sender;
+    int good_days;    /* max_age and a day of skew */
+    const char *mark; /* when it comes back three days later */
+} signed_senders[] = {
+    {"srs", "Info@srs.test", 8, "sender=<Info@srs.test>; age=3"},
+    {"verp", "Info@verp.test", 11,
+     "sender=<Info@verp.test>; recipient=<A+b@docomo.ne.jp>; age=3"},
+    {"batv", "news@shop.batv.test", 11, "sender=<news@shop.batv.test>; age=3"},
+};
+
+/* The reply to a bounce that comes days later; "" when it is accepted. */
+static const char *bounce(struct wb_pool *p, const char *to, int days,
+                          const char **mark)
+{
+    const struct row row = {.why = to,
+                            .sender = "<>",
+                            .recipients = {to},
+                            .client = "203.0.113.5",
+                            .days = days};
+    struct wb_plan plan;
+
+    plan_row(&row, p, &plan, false);
+    assert_int_equal(plan.recipients[0].class, WB_CLASS_BOUNCE);
+    *mark = plan.recipients[0].bounce;
+    return plan.decision == WB_ACCEPT
+               ? ""
+               : wb_pool_printf(p, "%s %s", plan.reply.code,
+                                plan.reply.enhanced);
+}
+
+static void signed_senders_come_back(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(signed_senders); i++) {
+        const struct row row = {.why = signed_senders[i].why,
+                                .sender = signed_senders[i].sender,
+                                .recipients = {"A+b@docomo.ne.jp"}};
+        int good = signed_senders[i].good_days;
+        struct wb_pool *p = wb_pool_new(0);
+        struct wb_plan plan;
+        const char *mark;
+        char *forged;
+
+        plan_row(&row, p, &plan, false);
+        ROW_TRUE(&row, plan.sender_to != NULL);
+        assert_string_equal(bounce(p, plan.sender_to, 3, &mark), "");
+        assert_string_equal(mark, signed_senders[i].mark);
+        assert_string_equal(bounce(p, plan.sender_to, good, &mark), "");
+        assert_string_equal(bounce(p, plan.sender_to, 60, &mark), "550 5.7.1");
+        assert_null(mark);
+        forged = wb_pool_strdup(p, plan.sender_to);
+        forged[6] = forged[6] == 'a' ? 'b' : 'a'; /* within the signature */
+        assert_string_equal(bounce(p, forged, 0, &mark), "550 5.7.1");
+        wb_pool_free(p);
+    }
+}
+
+static void unsigned_bounces_are_refused_where_all_are_signed(void **state)
+{
+    struct wb_pool *p = wb_pool_new(0);
+    const char *mark;
+
+    (void)state;
+    assert_string_equal(bounce(p, "info@signed.example.com", 0, &mark),
+                        "550 5.7.1");
+    assert_string_equal(bounce(p, "postmaster@signed.example.com", 0, &mark),
+                        "");
+    assert_string_equal(bounce(p, "info@return.example.com", 0, &mark), "");
+    /* somebody else's BATV address, moved there by mode = domain */
+    assert_string_equal(
+        bounce(p, "prvs=0123abcdef=info@return.example.com", 0, &mark), "");
+    assert_null(mark);
+    wb_pool_free(p);
+}
+
+static void verp_needs_a_message_for_each_recipient(void **state)
+{
+    const struct row row = {.why = "verp, two recipients",
+                            .sender = "a@verp.test",
+                            .recipients = {"a@docomo.ne.jp", "b@docomo.ne.jp"}};
+    struct wb_pool *p = wb_pool_new(0);
+    struct wb_plan plan;
+
+    (void)state;
+    plan_row(&row, p, &plan, false);
+    assert_int_equal(plan.decision, WB_TEMPFAIL);
+    assert_string_equal(plan.reply.enhanced, "4.5.3");
+    assert_int_equal(plan.passes, 2);
+    wb_pool_free(p);
+}
+
+#define SIXTY "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefgh"
+
+static void what_is_too_long_to_sign_overflows(void **state)
+{
+    const struct row refused = {.why = "overflow = reject",
+                                .sender = SIXTY "@srs.test",
+                                .recipients = {"a@docomo.ne.jp"}};
+    const struct row plain = {.why = "overflow = plain",
+                              .sender = SIXTY "@long.test",
+                              .recipients = {"a@docomo.ne.jp"}};
+    struct wb_pool *p = wb_pool_new(0);
+    struct wb_plan plan;
+
+    (void)state;
+    plan_row(&refused, p, &plan, false);
+    assert_int_equal(plan.decision, WB_REJECT);
+    assert_string_equal(plan.reply.enhanced, "5.1.7");
+    plan_row(&plain, p, &plan, false);
+    assert_int_equal(plan.decision, WB_ACCEPT);
+    assert_null(plan.sender_to);
+    wb_pool_free(p);
+}
+
+/* postsuper -r brings a bounce back with its suffix on. */
+static void requeued_bounces_keep_their_mark(void **state)
+{
+    struct row row = {.why = "requeued",
+                      .sender = "info@srs.test",
+                      .recipients = {"a@docomo.ne.jp"}};
+    struct wb_pool *p = wb_pool_new(0);
+    struct wb_plan plan;
+
+    (void)state;
+    plan_row(&row, p, &plan, false);
+    row = (struct row){
+        .why = "requeued", .sender = "<>", .recipients = {plan.sender_to}};
+    plan_row(&row, p, &plan, false);
+    row.recipients[0] = plan.recipients[0].rewritten;
+    row.listener = WB_LOOPBACK_LISTENER;
+    plan_row(&row, p, &plan, false);
+    assert_string_equal(plan.recipients[0].bounce,
+                        "sender=<info@srs.test>; age=0");
+    wb_pool_free(p);
+}
+
 static void own_notify_and_orcpt_are_kept(void **state)
 {
     struct wb_pool *p = wb_pool_new(0);
@@ -754,6 +903,9 @@ static void early_answers_are_certain(void **state)
         {"only the envelope counts", "nobody@quiet.example.com", WB_REJECT},
         {"the envelope matches", "log@quiet.example.com", WB_ACCEPT},
         {"bounce", "x@return.example.com", WB_ACCEPT},
+        {"bounce that is not signed", "x@signed.example.com", WB_REJECT},
+        {"bounce that is forged", "SRS0=aaaa=aa=srs.test=x@signed.example.com",
+         WB_REJECT},
         {"bare postmaster", "postmaster", WB_ACCEPT},
     };
 
@@ -808,6 +960,11 @@ int main(void)
         cmocka_unit_test(other_suffixes_do_not_pass_it),
         cmocka_unit_test(hook_recipients_can_be_verified),
         cmocka_unit_test(every_losing_rule_is_told),
+        cmocka_unit_test(signed_senders_come_back),
+        cmocka_unit_test(unsigned_bounces_are_refused_where_all_are_signed),
+        cmocka_unit_test(verp_needs_a_message_for_each_recipient),
+        cmocka_unit_test(what_is_too_long_to_sign_overflows),
+        cmocka_unit_test(requeued_bounces_keep_their_mark),
         cmocka_unit_test(own_notify_and_orcpt_are_kept),
         cmocka_unit_test(early_answers_are_certain),
         cmocka_unit_test(memory_bound_is_an_error),
