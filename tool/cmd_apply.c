@@ -141,7 +141,7 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
     return EX_OK;
 }
 
-/* Signals wait: an install must be whole, and the stage, which has passwords,
+/* Signals wait: an install must be whole, and the stage, which has labels,
  * must go. wb_apply_is_interrupted asks for them. */
 static void hold_signals(void)
 {

@@ -370,6 +370,20 @@ def test_no_reload_is_ours_to_leave(plain):
     assert not (plain.tmp / "log").exists()
 
 
+def test_passwords_do_not_reach_the_stage(bench):
+    """A killed apply leaves the stage behind."""
+    bench.configure(ROUTES)
+    bench.program("postmap", f"""
+        ls "$2/waybill" >>{bench.tmp}/staged
+        grep -rqs 'se:kr=it' "$2/waybill" && touch {bench.tmp}/leak
+        exec /usr/sbin/postmap "$@"
+    """)
+    bench.apply()
+    assert "strip.pcre" in (bench.tmp / "staged").read_text()
+    assert not (bench.tmp / "leak").exists()
+    assert any("se:kr=it" in path.read_text() for path in (bench.etc / "waybill").glob("sasl-*"))
+
+
 @pytest.mark.parametrize("step", ["main.cf", "master.cf", "waybill"])
 def test_a_killed_install_is_taken_up(plain, step):
     """As a kill between two renames leaves it: some files new, some old."""

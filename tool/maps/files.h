@@ -9,6 +9,7 @@
 struct wb_file {
     const char *name; /* inside the map directory */
     const char *text;
+    bool has_passwords;
 };
 
 struct wb_files {

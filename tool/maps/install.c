@@ -55,7 +55,7 @@ static int save(struct wb_site *site, const struct wb_files *files,
         code = wb_file_read(site->pool,
                             wb_say(site->pool, "%s/%s", site->maps, name),
                             &text, err);
-        out->maps.items[i] = (struct wb_file){name, text};
+        out->maps.items[i] = (struct wb_file){.name = name, .text = text};
     }
     return code;
 }

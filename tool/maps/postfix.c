@@ -296,7 +296,7 @@ static const char *master_fragment(const struct wb_entries *e,
 
 static void add(struct wb_files *files, const char *name, const char *text)
 {
-    files->items[files->count++] = (struct wb_file){name, text};
+    files->items[files->count++] = (struct wb_file){.name = name, .text = text};
 }
 
 struct wb_strings wb_postfix_domains(const struct wb_entries *e,
@@ -341,8 +341,10 @@ void wb_postfix_files(const struct wb_entries *e, struct wb_pool *pool,
                   "relay_recipient_maps."));
     }
     for (size_t i = 0; i < e->service_count; i++) {
-        if (e->services[i].passwords != NULL)
-            add(out, e->services[i].passwords, passwords(e, pool, i));
+        if (e->services[i].passwords == NULL)
+            continue;
+        add(out, e->services[i].passwords, passwords(e, pool, i));
+        out->items[out->count - 1].has_passwords = true;
     }
     if (with_fragments)
         add(out, "master.cf.add", master_fragment(e, pool));

@@ -174,11 +174,26 @@ static int prove_strip(struct wb_site *site, const struct wb_entries *e,
     return EX_OK;
 }
 
+/* The tables that the proofs read. Passwords never reach the stage: a killed
+ * apply leaves it behind. */
+static int stage_tables(struct wb_site *site, const struct wb_files *files,
+                        struct wb_err *err)
+{
+    struct wb_files tables = {
+        .items = wb_must(
+            wb_pool_array(site->pool, files->count, sizeof *tables.items))};
+
+    for (size_t i = 0; i < files->count; i++)
+        if (!files->items[i].has_passwords)
+            tables.items[tables.count++] = files->items[i];
+    return wb_publish(site->pool, wb_site_stage_maps(site), &tables, err);
+}
+
 int wb_apply_prove(struct wb_site *site, const struct wb_entries *entries,
                    const struct wb_edit *edit, const struct wb_files *files,
                    struct wb_err *err)
 {
-    int code = wb_publish(site->pool, wb_site_stage_maps(site), files, err);
+    int code = stage_tables(site, files, err);
 
     if (code == EX_OK)
         code = prove_syntax(site, edit, err);
