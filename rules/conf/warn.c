@@ -284,8 +284,25 @@ static void warn_inbounds(struct wb_checker *c)
     wb_names_free(&patterns);
 }
 
+/* Signed addresses that nobody reads: another host may, with the same secret,
+ * so this is no error. */
+static void warn_unread(struct wb_checker *c)
+{
+    for (size_t i = 1; i < c->conf->return_path_count; i++) {
+        const struct wb_return_path *r = &c->conf->return_paths[i];
+
+        if (r->mode != WB_RETURN_KEEP && r->mode != WB_RETURN_DOMAIN &&
+            r->domain && !strstr(r->domain, "%d") &&
+            !wb_strings_hold(&c->conf->bounces.domains, r->domain))
+            warn_at(c, &r->origin, "return_path", r->name,
+                    "its domain is not in the domains of bounces, so nothing "
+                    "here reads what it signs");
+    }
+}
+
 void wb_conf_warn(struct wb_checker *c)
 {
+    warn_unread(c);
     warn_unused(c);
     warn_rules(c);
     warn_inbounds(c);
