@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,9 +196,11 @@ static int explain(struct message *m, const struct wb_conf *conf,
                    struct wb_pool *p, struct wb_err *err)
 {
     struct wb_plan plan;
-    const char *sender = *m->sender == '\0' ? "<>" : m->sender;
-    int rc = wb_address_parse(p, sender, &m->env.sender, err);
+    int rc;
 
+    assert(m->sender != NULL); /* parse_options saw to it */
+    rc = wb_address_parse(p, *m->sender == '\0' ? "<>" : m->sender,
+                          &m->env.sender, err);
     if (rc == EX_OK)
         rc = read_recipients(m, p, err);
     if (rc == EX_OK)

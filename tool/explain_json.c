@@ -9,11 +9,13 @@
  * U+FFFD rather than an error. */
 static json_t *string(const char *text)
 {
-    json_t *whole = text == NULL ? json_null() : json_string(text);
-    json_t *mended;
+    json_t *whole, *mended;
     char *copy, *o;
     size_t n = 0;
 
+    if (text == NULL)
+        return json_null();
+    whole = json_string(text);
     if (whole != NULL)
         return whole;
     for (const char *c = text; *c != '\0'; c++)

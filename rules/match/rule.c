@@ -1,5 +1,6 @@
 #include "match/rule.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -208,6 +209,7 @@ int wb_rules_find(const struct wb_rules *rules, const struct wb_rule_query *q,
     struct losers losers = {.losses = losses};
     struct fit best = {0};
 
+    assert(rules->count == 0 || rules->rules != NULL);
     *winner = NULL;
     for (size_t i = 0; i < rules->count; i++) {
         const struct wb_rule *r = &rules->rules[i];
