@@ -108,8 +108,13 @@ def test_others_may_not_write_where_the_files_go(bench):
 
 # What Postfix says of the tables.
 
-def ask(table, key):
-    done = subprocess.run(["postmap", "-c", "/etc/postfix", "-q", key, f"pcre:{table}"],
+def ask(table, key, kind="pcre"):
+    """Of this machine's Postfix only the programs are used: it need not be
+    configured, so the folder of the table gets a main.cf for the look-up."""
+    main = pathlib.Path(table).parent / "main.cf"
+    main.write_text("compatibility_level = 3.6\n")
+    os.utime(main, (1, 1))  # else Postfix waits until it is two seconds old
+    done = subprocess.run(["postmap", "-c", main.parent, "-q", key, f"{kind}:{table}"],
                           capture_output=True, text=True, timeout=60)
     assert not done.stderr, done.stderr
     return done.stdout.rstrip("\n") or None
@@ -275,6 +280,4 @@ def test_other_lines_of_bounces_stay(tables):
     ("[smtp.docomo.example]:587", "shop:se:kr=it #1"), ("[smtp.docomo.example]:0587", None)])
 def test_passwords_arrive_whole(tables, key, answer):
     table = pathlib.Path(tables["carriers"]) / "sasl-starttls-plain"
-    done = subprocess.run(["postmap", "-c", "/etc/postfix", "-q", key, f"texthash:{table}"],
-                          capture_output=True, text=True, timeout=60)
-    assert (done.stdout.rstrip("\n") or None, done.stderr) == (answer, "")
+    assert ask(table, key, "texthash") == answer
