@@ -12,24 +12,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/base32.h"
+
 enum { SHA256_OCTETS = 32, FILE_MAX_OCTETS = 32768 };
-
-/* Lower-case base32 (RFC 4648, 6): DNS labels and mail tables fold case. */
-static void base32(const unsigned char *in, size_t octets, char *out)
-{
-    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
-    uint32_t bits = 0;
-    unsigned pending = 0;
-
-    for (size_t i = 0; i < octets; i++) {
-        bits = bits << 8 | in[i];
-        for (pending += 8; pending >= 5; pending -= 5)
-            *out++ = alphabet[bits >> (pending - 5) & 31];
-    }
-    if (pending > 0)
-        *out++ = alphabet[bits << (5 - pending) & 31];
-    *out = '\0';
-}
 
 /* HMAC-SHA-256 over the parts, each with its NUL. */
 static bool hmac(const unsigned char *key, size_t octets,
@@ -62,7 +47,7 @@ int wb_secret_mac(const struct wb_key *key, const char *const *parts,
 
     if (!hmac(key->octets, key->count, parts, count, full))
         return wb_err_set(err, EX_OSERR, "OpenSSL could not make a MAC");
-    base32(full, 16, out);
+    wb_base32(full, 16, out);
     return EX_OK;
 }
 
@@ -90,7 +75,7 @@ static bool derive_label(struct wb_key *key)
 
     if (!hmac(key->octets, key->count, purpose, 1, full))
         return false;
-    base32(full, 5, key->label);
+    wb_base32(full, 5, key->label);
     return true;
 }
 

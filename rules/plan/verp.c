@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/base32.h"
 #include "plan/token_kinds.h"
 
 enum { MAC_OCTETS = 8 /* 40 bits */ };
@@ -56,20 +57,12 @@ static bool is_plain(const char *s)
 static const char *base32(struct wb_pool *p, const char *in)
 {
     size_t octets = strlen(in);
-    char *text = wb_pool_array(p, octets + 2, 2), *out = text;
-    unsigned bits = 0, pending = 0;
+    char *text = wb_pool_array(p, octets + 2, 2);
 
     if (text == NULL)
         return NULL;
-    *out++ = '_';
-    for (; *in != '\0'; in++) {
-        bits = (bits << 8 | (unsigned char)*in) & 0xfff;
-        for (pending += 8; pending >= 5; pending -= 5)
-            *out++ = alphabet[bits >> (pending - 5) & 31];
-    }
-    if (pending > 0)
-        *out++ = alphabet[bits << (5 - pending) & 31];
-    *out = '\0';
+    text[0] = '_';
+    wb_base32((const unsigned char *)in, octets, text + 1);
     return text;
 }
 

@@ -1,0 +1,24 @@
+"""make install and make uninstall, below DESTDIR."""
+
+import pathlib
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def make(target, folder):
+    subprocess.run(["make", "-s", "-C", ROOT, target, f"DESTDIR={folder}", "PREFIX=/usr"],
+                   check=True, capture_output=True, timeout=300)
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_install_and_uninstall(tmp_path):
+    kept = tmp_path / "etc/waybill/waybill.conf"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("")
+    assert make("install", tmp_path) == {
+        "etc/waybill/waybill.conf", "usr/bin/waybill", "usr/sbin/waybill-milter",
+        "usr/share/man/man1/waybill.1", "usr/share/man/man5/waybill.conf.5",
+        "usr/share/man/man8/waybill-milter.8", "usr/share/waybill/waybill.conf.sample",
+        "usr/share/waybill/waybill-milter.service"}
+    assert make("uninstall", tmp_path) == {"etc/waybill/waybill.conf"}
