@@ -1,0 +1,61 @@
+#include "plan/making.h"
+
+#include <string.h>
+#include <sysexits.h>
+
+#include "plan/actions.h"
+#include "plan/suffix.h"
+
+int wb_making_reply(struct wb_reply *out, struct wb_pool *p, const char *code,
+                    const char *enhanced, const char *about, const char *text)
+{
+    struct wb_err line;
+    char *copy;
+
+    if (about != NULL)
+        wb_err_set(&line, EX_OK, "<%s>: %s", about, text);
+    else
+        wb_err_set(&line, EX_OK, "%s", text);
+    copy = wb_pool_strndup(p, line.text, WB_REPLY_MAX_OCTETS);
+    if (copy == NULL)
+        return EX_OSERR;
+    /* libmilter takes the text as a format, and a reply is ASCII. */
+    for (char *c = copy; *c != '\0'; c++)
+        if (*c == '%' || (unsigned char)*c >= 0x7f)
+            *c = '?';
+    *out = (struct wb_reply){code, enhanced, copy};
+    return EX_OK;
+}
+
+int wb_making_decide(struct wb_making *m, enum wb_decision decision,
+                     const char *code, const char *enhanced, const char *about,
+                     const char *text)
+{
+    /* The first recipient that cannot be accepted speaks for the message. */
+    if (m->plan->decision != WB_ACCEPT)
+        return EX_OK;
+    m->plan->decision = decision;
+    return wb_making_reply(&m->plan->reply, m->p, code, enhanced, about, text);
+}
+
+int wb_making_cannot_tell(struct wb_making *m, const char *why)
+{
+    return wb_making_decide(m, WB_TEMPFAIL, "451", "4.3.0", NULL, why);
+}
+
+bool wb_making_is_loopback(const struct wb_envelope *env)
+{
+    return env->listener != NULL &&
+           strcmp(env->listener, WB_LOOPBACK_LISTENER) == 0;
+}
+
+int wb_making_mark(struct wb_making *m, struct wb_recipient_plan *r,
+                   const struct wb_webhook *webhook, const char *filter)
+{
+    r->webhook = webhook;
+    r->filter = filter;
+    r->rewritten = wb_suffix_for_hook(m->conf, m->p, &r->recipient->address,
+                                      webhook, filter);
+    r->esmtp = wb_actions_esmtp(m->p, r->recipient);
+    return r->rewritten != NULL && r->esmtp != NULL ? EX_OK : EX_OSERR;
+}

@@ -1,0 +1,118 @@
+/* What an own client sends out: by which route, from which sender. */
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+
+#include "plan/actions.h"
+#include "plan/making.h"
+#include "plan/return_path.h"
+#include "plan/suffix.h"
+
+/* Does the MTA's own transport table choose the nexthop? By default it is the
+ * recipient's domain or one of relayhosts. */
+static bool mta_has_own_route(const struct wb_conf *conf,
+                              const struct wb_recipient *r)
+{
+    if (r->host == NULL || *r->host == '\0' ||
+        strcasecmp(r->host, r->address.domain) == 0)
+        return false;
+    return !wb_strings_hold(&conf->relayhosts, r->host);
+}
+
+static int choose_rule(struct wb_making *m, struct wb_recipient_plan *r)
+{
+    const struct wb_rule_query query = {
+        .matcher = &m->matcher,
+        .recipient = r->recipient,
+        .mta_has_own_route = mta_has_own_route(m->conf, r->recipient),
+    };
+    struct wb_err why = {""};
+    int rc;
+
+    if (m->want_losses) {
+        r->losses =
+            wb_pool_array(m->p, m->conf->rules.count + 1, sizeof r->losses[0]);
+        if (r->losses == NULL)
+            return EX_OSERR;
+    }
+    rc = wb_rules_find(&m->conf->rules, &query, &r->rule, r->losses,
+                       &r->loss_count, &why);
+    r->route = r->rule != NULL ? r->rule->route : &m->conf->routes[0];
+    return rc == EX_TEMPFAIL ? wb_making_cannot_tell(m, why.text) : rc;
+}
+
+static int choose_sender(struct wb_making *m, struct wb_recipient_plan *r)
+{
+    const struct wb_address *sender = &m->env->sender;
+    struct wb_err why = {""};
+    int rc;
+
+    if (wb_return_path_choose(m->conf, &m->matcher, r->route,
+                              &r->return_path) == WB_RETRY)
+        return wb_making_cannot_tell(
+            m, "a pattern in a return_path hit its limit");
+    rc = wb_return_path_apply(m->conf, r->return_path, m->env,
+                              &r->recipient->address, m->p, &r->sender, &why);
+    if (rc == EX_DATAERR)
+        return wb_making_decide(m, WB_REJECT, "553", "5.1.7", sender->text,
+                                why.text);
+    return rc;
+}
+
+int wb_making_outbound(struct wb_making *m, struct wb_recipient_plan *r)
+{
+    const struct wb_address *to = &r->recipient->address;
+    int rc = choose_rule(m, r);
+
+    r->class = WB_CLASS_OUTBOUND;
+    if (rc == EX_OK)
+        rc = choose_sender(m, r);
+    if (rc != EX_OK || r->route->is_direct)
+        return rc;
+    r->rewritten = wb_suffix_for_route(m->conf, m->p, to, r->route);
+    r->esmtp = wb_actions_esmtp(m->p, r->recipient);
+    return r->rewritten != NULL && r->esmtp != NULL ? EX_OK : EX_OSERR;
+}
+
+/* Append ">, <a" while there is room; the reply names whom it can. */
+static void name_recipient(struct wb_err *names, const char *address)
+{
+    size_t used = strlen(names->text);
+    size_t room = WB_REPLY_MAX_OCTETS - 100;
+
+    if (used + strlen(address) + 4 > room)
+        return;
+    strcat(names->text, used > 0 ? ">, <" : "");
+    strcat(names->text, address);
+}
+
+int wb_making_agree(struct wb_making *m)
+{
+    const struct wb_recipient_plan *first = NULL;
+    struct wb_err names = {""};
+
+    m->plan->passes = 1;
+    for (size_t i = 0; i < m->env->recipient_count; i++) {
+        const struct wb_recipient_plan *r = &m->plan->recipients[i];
+
+        if (r->sender == NULL)
+            continue;
+        if (first == NULL)
+            first = r;
+        if (strcmp(r->sender, first->sender) == 0)
+            continue;
+        if (m->plan->passes == 1)
+            name_recipient(&names, first->recipient->address.text);
+        m->plan->passes = 2;
+        name_recipient(&names, r->recipient->address.text);
+    }
+    if (m->plan->passes > 1)
+        return wb_making_decide(
+            m, WB_TEMPFAIL, "452", "4.5.3", names.text,
+            "need different return paths; send to each apart");
+    if (first != NULL && strcmp(first->sender, m->env->sender.text) != 0) {
+        m->plan->sender_to = first->sender;
+        m->plan->return_path = first->return_path;
+    }
+    return EX_OK;
+}
