@@ -87,8 +87,7 @@ bool wb_utf8_is_valid(const char *s, size_t octets)
     return true;
 }
 
-/* C0, DEL and, in UTF-8, C1 (U+0080 to U+009F). */
-static bool has_control(const char *s)
+bool wb_utf8_has_control(const char *s)
 {
     for (; *s != '\0'; s++) {
         unsigned char c = (unsigned char)s[0], next = (unsigned char)s[1];
@@ -135,7 +134,7 @@ static bool is_host_name(const char *s, bool underscore_ok)
     size_t octets = strnlen(s, WB_DOMAIN_MAX_OCTETS + 1);
 
     if (octets > WB_DOMAIN_MAX_OCTETS || !wb_utf8_is_valid(s, octets) ||
-        has_control(s))
+        wb_utf8_has_control(s))
         return false;
     for (; (s = skip_label(s, underscore_ok)) != NULL; s++)
         if (*s == '\0')
@@ -268,7 +267,7 @@ static int check_text(const char *text, struct wb_err *err)
 {
     if (!wb_utf8_is_valid(text, strlen(text)))
         return wb_err_set(err, EX_DATAERR, "address is not valid UTF-8");
-    if (has_control(text))
+    if (wb_utf8_has_control(text))
         return wb_err_set(err, EX_DATAERR, "control character in \"%s\"", text);
     return EX_OK;
 }
@@ -358,7 +357,8 @@ const char *wb_address_format(struct wb_pool *p, const char *local,
     if (local == NULL)
         return wb_pool_strdup(p, "");
     /* A CR or LF here would be a second SMTP command. */
-    if (has_control(local) || (domain != NULL && has_control(domain)))
+    if (wb_utf8_has_control(local) ||
+        (domain != NULL && wb_utf8_has_control(domain)))
         return NULL;
     if (!is_dot_string(local)) {
         if ((quoted = wb_pool_array(p, strlen(local) + 2, 2)) == NULL)

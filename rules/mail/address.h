@@ -63,6 +63,9 @@ bool wb_domain_is_valid(const char *s);
  * past U+10FFFF)? NUL is a character like any other. */
 bool wb_utf8_is_valid(const char *s, size_t octets);
 
+/* Has s a control character: C0, DEL or C1 (U+0080 to U+009F, in UTF-8)? */
+bool wb_utf8_has_control(const char *s);
+
 /* Is c atext (RFC 5322, 3.2.3) or an octet of a UTF-8 character (RFC 6532)? */
 bool wb_octet_is_atext(unsigned char c);
 

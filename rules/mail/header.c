@@ -446,7 +446,7 @@ static void decode(struct decoder *d, const char *s)
     }
 }
 
-static char *unfold(struct wb_pool *p, const char *value, size_t max_octets)
+char *wb_header_unfold(struct wb_pool *p, const char *value, size_t max_octets)
 {
     char *s = wb_pool_strndup(p, value, max_octets), *out = s;
 
@@ -468,7 +468,7 @@ const char *wb_header_decode(struct wb_pool *p, const char *value,
 {
     struct decoder d = {.converters = {NO_CONVERTER, NO_CONVERTER},
                         .switches_left = CHARSET_SWITCHES_MAX};
-    const char *s = unfold(p, value, max_octets), *text;
+    const char *s = wb_header_unfold(p, value, max_octets), *text;
     size_t n;
 
     if (s == NULL || strstr(s, "=?") == NULL)

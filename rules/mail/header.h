@@ -12,6 +12,11 @@
  * (RFC 5322, 3.6.8)? */
 bool wb_header_name_is_valid(const char *name);
 
+/* The value on one line (RFC 5322, 2.2.3): every CR and LF and the white space
+ * at both ends gone. At most max_octets of value are read.
+ * Lives in p; NULL when out of memory. */
+char *wb_header_unfold(struct wb_pool *p, const char *value, size_t max_octets);
+
 /* The value as a person reads it: unfolded (RFC 5322, 2.2.3), encoded words
  * decoded to UTF-8 (RFC 2047; white space between neighbours dropped), white
  * space at both ends gone, and CR, LF and NUL gone, encoded ones too. Encoded
