@@ -17,6 +17,9 @@ static int act(SMFICTX *ctx, const struct wb_action *a)
         return smfi_addrcpt_par(ctx, text(a->text), text(a->extra));
     case WB_CHANGE_SENDER:
         return smfi_chgfrom(ctx, text(a->text), NULL);
+    case WB_CHANGE_HEADER:
+        return smfi_chgheader(ctx, text(a->text), (int)a->index,
+                              text(a->extra));
     case WB_DELETE_HEADER:
         return smfi_chgheader(ctx, text(a->text), (int)a->index, NULL);
     case WB_ADD_HEADER:

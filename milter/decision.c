@@ -67,6 +67,12 @@ static void log_recipient(const struct wb_envelope *env,
         wb_line_add(&line, " sender=");
         add_address(&line, plan->sender_to);
     }
+    if (plan->from_header != NULL) {
+        wb_line_add(&line, " from_header=");
+        add_address(&line, plan->from_of->from_address.text);
+    }
+    if (plan->breaks_dkim)
+        wb_line_add(&line, " dkim=broken");
     if (plan->passes > 1)
         wb_line_add(&line, " passes=%u", plan->passes);
     wb_log(LOG_INFO, "%s", line.text);

@@ -79,7 +79,12 @@ static json_t *headers(const struct wb_plan *plan)
     for (size_t i = 0; i < plan->action_count; i++) {
         const struct wb_action *a = &plan->actions[i];
 
-        if (a->kind == WB_DELETE_HEADER)
+        if (a->kind == WB_CHANGE_HEADER)
+            json_array_append_new(
+                list, json_pack("{s:s, s:o, s:o, s:i}", "action", "change",
+                                "name", string(a->text), "value",
+                                string(a->extra), "index", (int)a->index));
+        else if (a->kind == WB_DELETE_HEADER)
             json_array_append_new(
                 list, json_pack("{s:s, s:o, s:i}", "action", "delete", "name",
                                 string(a->text), "index", (int)a->index));
@@ -112,11 +117,13 @@ int wb_explain_json(FILE *out, const struct wb_envelope *env,
                     const struct wb_plan *plan)
 {
     json_t *root =
-        json_pack("{s:s, s:o, s:n, s:i, s:o, s:o, s:o}", "verdict",
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o}", "verdict",
                   wb_explain_verdict(plan->decision), "sender",
-                  sender(env, plan), "from_header", "passes", (int)plan->passes,
-                  "recipients", recipients(env, plan), "headers", headers(plan),
-                  "lost", losses(env, plan));
+                  sender(env, plan), "from_header", string(plan->from_header),
+                  "reply_to", string(plan->reply_to), "dkim",
+                  string(plan->breaks_dkim ? "broken" : NULL), "passes",
+                  (int)plan->passes, "recipients", recipients(env, plan),
+                  "headers", headers(plan), "lost", losses(env, plan));
     int rc = root == NULL ? -1 : 0;
 
     if (rc == 0 && plan->decision != WB_ACCEPT)

@@ -1,10 +1,21 @@
+#include <string.h>
+
+#include "mail/header.h"
 #include "tool/explain.h"
+
+/* Is this the LF of a folded header? */
+static bool is_fold(const char *text)
+{
+    return text[0] == '\n' && (text[1] == ' ' || text[1] == '\t');
+}
 
 /* Untrusted octets must not steer the terminal. */
 static void put(FILE *out, const char *text)
 {
     for (; *text != '\0'; text++)
-        fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, out);
+        if (!is_fold(text))
+            fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text,
+                  out);
 }
 
 static void field(FILE *out, const char *name, const char *value)
@@ -26,6 +37,28 @@ static void show_sender(FILE *out, const struct wb_envelope *env,
     }
     field(out, "becomes", plan->sender_to);
     field(out, "because", plan->return_path->name);
+}
+
+/* A header's value as people read it. */
+static void value(FILE *out, const char *name, const char *raw)
+{
+    struct wb_pool *p = wb_pool_new(0);
+    const char *text = p == NULL ? NULL : wb_header_decode(p, raw, strlen(raw));
+
+    field(out, name, text != NULL ? text : raw);
+    wb_pool_free(p);
+}
+
+static void show_from(FILE *out, const struct wb_plan *plan)
+{
+    if (plan->from_header == NULL)
+        return;
+    fputs("header From\n", out);
+    value(out, "becomes", plan->from_header);
+    if (plan->reply_to != NULL)
+        value(out, "reply-to", plan->reply_to);
+    if (plan->breaks_dkim)
+        field(out, "dkim", "broken: a signer must stand behind waybill");
 }
 
 static const char *const tls_names[] = {
@@ -71,6 +104,14 @@ static void show_recipient(FILE *out, const struct wb_recipient_plan *r)
                 r->losses[i].rule->origin.line, r->losses[i].why);
 }
 
+static void show_header(FILE *out, const struct wb_action *a)
+{
+    fprintf(out, "header\n  %-10s %s: ",
+            a->kind == WB_CHANGE_HEADER ? "change" : "add", a->text);
+    put(out, a->extra);
+    fputc('\n', out);
+}
+
 static void show_headers(FILE *out, const struct wb_plan *plan)
 {
     for (size_t i = 0; i < plan->action_count; i++) {
@@ -79,8 +120,8 @@ static void show_headers(FILE *out, const struct wb_plan *plan)
         if (a->kind == WB_DELETE_HEADER)
             fprintf(out, "header\n  %-10s %s (copy %u)\n", "delete", a->text,
                     a->index);
-        else if (a->kind == WB_ADD_HEADER)
-            fprintf(out, "header\n  %-10s %s: %s\n", "add", a->text, a->extra);
+        else if (a->kind == WB_CHANGE_HEADER || a->kind == WB_ADD_HEADER)
+            show_header(out, a);
     }
 }
 
@@ -88,6 +129,7 @@ void wb_explain_text(FILE *out, const struct wb_envelope *env,
                      const struct wb_plan *plan)
 {
     show_sender(out, env, plan);
+    show_from(out, plan);
     for (size_t i = 0; i < env->recipient_count; i++)
         show_recipient(out, &plan->recipients[i]);
     show_headers(out, plan);

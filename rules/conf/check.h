@@ -53,6 +53,25 @@ void wb_conf_warn(struct wb_checker *c);
 void wb_sections_check(struct wb_checker *c, const struct wb_raw *raw,
                        const struct wb_raw_section *top);
 
+/* The milter must hand this header over: something reads it. */
+void wb_header_want(struct wb_checker *c, const char *name);
+
+/* from.c: what a route says of its mail's sender. */
+
+/* from and reply_to. */
+void wb_from_check(struct wb_checker *c, const struct wb_raw_section *raw,
+                   struct wb_route *r);
+
+/* return_path where it is an address: one that is written there, the account's
+ * or the one in from, which is the default. Call after wb_from_check.
+ * Returns whether it is; false: a section is named, or none. */
+bool wb_return_address_check(struct wb_checker *c,
+                             const struct wb_raw_section *raw,
+                             struct wb_route *r);
+
+/* Would a route's return_path of this name not be taken for a section? */
+bool wb_return_path_is_reserved(const char *name);
+
 /* convert.c */
 
 /* Convert every option of raw, and the default of every one that is not

@@ -9,6 +9,7 @@
 
 #include "conf/problem.h"
 #include "conf/secret.h"
+#include "mail/address.h"
 #include "match/rule.h"
 
 enum wb_mta { WB_MTA_POSTFIX, WB_MTA_SENDMAIL };
@@ -20,8 +21,10 @@ enum wb_return_mode {
     WB_RETURN_DOMAIN,
     WB_RETURN_BATV,
     WB_RETURN_SRS,
-    WB_RETURN_VERP
+    WB_RETURN_VERP,
+    WB_RETURN_ADDRESS /* a route's own: "from", "account" or an address */
 };
+enum wb_reply_to { WB_REPLY_TO_ORIGINAL, WB_REPLY_TO_KEEP };
 enum wb_overflow { WB_OVERFLOW_REJECT, WB_OVERFLOW_PLAIN };
 enum wb_match_on { WB_ON_HEADER, WB_ON_ENVELOPE, WB_ON_EITHER };
 enum wb_unmatched { WB_UNMATCHED_REJECT, WB_UNMATCHED_DELIVER };
@@ -41,12 +44,17 @@ struct wb_route {
     const char *password_file; /* absolute; NULL with WB_AUTH_NONE */
     bool allow_cleartext; /* a password may cross a connection without TLS */
     const struct wb_return_path *return_path; /* NULL: chosen by the sender */
+    const char *from; /* the header From of its mail, encoded and folded (LF
+                       * and white space); NULL: From stays */
+    struct wb_address from_address; /* the one in it */
+    enum wb_reply_to reply_to;      /* what becomes of the From before it */
 };
 
 struct wb_return_path {
     const char *name; /* "keep" is built in */
     struct wb_origin origin;
     enum wb_return_mode mode;
+    const char *address;       /* WB_RETURN_ADDRESS only, without "<>" */
     const char *domain;        /* "return.example.com" or "return.%d" */
     enum wb_overflow overflow; /* when the local part would be too long */
     unsigned max_age_days;     /* of signed return addresses */

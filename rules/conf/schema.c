@@ -36,6 +36,10 @@ static const struct wb_word overflow_words[] = {
     {"reject", WB_OVERFLOW_REJECT, false},
     {"plain", WB_OVERFLOW_PLAIN, false},
     {0}};
+static const struct wb_word reply_to_words[] = {
+    {"original", WB_REPLY_TO_ORIGINAL, false},
+    {"keep", WB_REPLY_TO_KEEP, false},
+    {0}};
 static const struct wb_word match_on_words[] = {
     {"header", WB_ON_HEADER, false},
     {"envelope", WB_ON_ENVELOPE, false},
@@ -141,7 +145,13 @@ static const struct wb_option route_options[] = {
         .fallback = "no",
         .help = "the password may cross a connection without TLS"),
     ROW(TEXT, "return_path", WB_NOT_STORED,
-        .help = "a return_path, or keep; without it the sender decides"),
+        .help = "a return_path, keep, from, account, or an address; without "
+                "it from, or else the sender decides"),
+    ROW(TEXT, "from", WB_NOT_STORED,
+        .help = "the header From of its mail; without it From stays"),
+    ROW(WORD, "reply_to", IN(wb_route, reply_to), .words = reply_to_words,
+        .fallback = "original",
+        .help = "where replies go: to the original From, or as they were"),
 };
 
 static const struct wb_option rule_options[] = {
@@ -239,12 +249,9 @@ static const struct {
     {"", "notify", NULL},
     {"", "mta", "sendmail"},
     {"route", "preset", NULL},
-    {"route", "from", NULL},
     {"route", "rate", NULL},
     {"route", "fallback", NULL},
     {"route", "pop_before_smtp", NULL},
-    {"route", "return_path", "from"},
-    {"route", "return_path", "account"},
     {"route", "auth", "cram-md5"},
     {"route", "auth", "ntlm"},
     {"route", "auth", "any"},

@@ -257,7 +257,7 @@ static void check_return_path(struct wb_checker *c,
     r->name = take_name(c, raw, false, &c->return_paths, index);
     r->origin = origin_of(c, raw);
     r->mode = WB_RETURN_DOMAIN;
-    if (raw->title && wb_schema_is_later("route", "return_path", raw->title))
+    if (raw->title && wb_return_path_is_reserved(raw->title))
         tell_section(c, raw, "is reserved; take another name");
     convert(c, raw, r);
     if (r->mode != WB_RETURN_KEEP)
@@ -430,17 +430,10 @@ static void check_route_return_path(struct wb_checker *c,
                                     const struct wb_raw_section *raw,
                                     struct wb_route *r)
 {
-    const char *text = wb_raw_text(raw, "return_path");
     const struct wb_name *name;
 
-    if (!text || wb_schema_is_later("route", "return_path", text))
+    if (wb_return_address_check(c, raw, r))
         return;
-    if (strchr(text, '@')) {
-        wb_option_tell(c, wb_raw_find(raw, "return_path"),
-                       "an address is not supported by this version; the name "
-                       "of a return_path is right");
-        return;
-    }
     name = refer_one(c, raw, "return_path", "return_path", &c->return_paths);
     if (name)
         r->return_path = &c->conf->return_paths[name->index];
@@ -462,10 +455,11 @@ static void check_route(struct wb_checker *c, const struct wb_raw_section *raw)
     convert(c, raw, r);
     check_host(c, raw, r);
     check_account(c, raw, r);
+    wb_from_check(c, raw, r);
     check_route_return_path(c, raw, r);
 }
 
-static void want_header(struct wb_checker *c, const char *name)
+void wb_header_want(struct wb_checker *c, const char *name)
 {
     char *lower = wb_pool_strlower(c->pool, name);
     static const struct wb_origin nowhere = {0};
@@ -480,7 +474,7 @@ static void check_header_name(struct wb_checker *c,
                               const char *name)
 {
     if (wb_header_name_is_valid(name))
-        want_header(c, name);
+        wb_header_want(c, name);
     else
         wb_option_tell(c, option,
                        "\"%s\" is not a header name; letters, digits and "

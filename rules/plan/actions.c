@@ -4,6 +4,8 @@
 #include <strings.h>
 #include <sysexits.h>
 
+#include "plan/from.h"
+
 enum { FOLD_AT_OCTETS = 70 };
 
 bool wb_actions_owns_header(const struct wb_conf *conf, const char *name)
@@ -55,6 +57,32 @@ static void delete_own_headers(const struct wb_conf *conf,
         if (wb_actions_owns_header(conf, env->headers[i].name))
             push(plan, WB_DELETE_HEADER, env->headers[i].name, NULL,
                  occurrence(env, i));
+}
+
+/* The first From changes; what would speak for somebody else goes. */
+static int change_from(const struct wb_envelope *env, struct wb_pool *p,
+                       struct wb_plan *plan)
+{
+    bool has_from = false;
+
+    if (wb_from_decide(env, p, plan) != EX_OK)
+        return EX_OSERR;
+    for (size_t i = env->header_count; plan->from_header != NULL && i-- > 0;) {
+        const char *name = env->headers[i].name;
+        bool is_from = strcasecmp(name, "From") == 0;
+
+        has_from = has_from || is_from;
+        if ((is_from && occurrence(env, i) > 1) ||
+            strcasecmp(name, "Sender") == 0)
+            push(plan, WB_DELETE_HEADER, name, NULL, occurrence(env, i));
+    }
+    if (has_from)
+        push(plan, WB_CHANGE_HEADER, "From", plan->from_header, 1);
+    else if (plan->from_header != NULL)
+        push(plan, WB_ADD_HEADER, "From", plan->from_header, 0);
+    if (plan->reply_to != NULL)
+        push(plan, WB_ADD_HEADER, "Reply-To", plan->reply_to, 0);
+    return EX_OK;
 }
 
 /* A list of words under construction, folded before it grows too wide. */
@@ -188,16 +216,17 @@ static int change_envelope(const struct wb_envelope *env, struct wb_pool *p,
 int wb_actions_make(const struct wb_conf *conf, const struct wb_envelope *env,
                     struct wb_pool *p, struct wb_plan *plan, struct wb_err *err)
 {
-    /* Each own header once, the tag, two marks and two changes a recipient,
-     * and the sender. */
-    size_t most = env->header_count + 1 + 4 * env->recipient_count + 1;
+    /* Each header once, the tag, From and Reply-To, two marks and two changes
+     * a recipient, and the sender. */
+    size_t most = env->header_count + 3 + 4 * env->recipient_count + 1;
 
     plan->action_count = 0;
     plan->actions = wb_pool_array(p, most, sizeof plan->actions[0]);
     if (plan->actions == NULL)
         return wb_err_set(err, EX_OSERR, "out of memory");
     delete_own_headers(conf, env, plan);
-    if (add_tag(conf, env, p, plan) != EX_OK ||
+    if (change_from(env, p, plan) != EX_OK ||
+        add_tag(conf, env, p, plan) != EX_OK ||
         add_marks(env, p, plan) != EX_OK)
         return wb_err_set(err, EX_OSERR, "out of memory");
     add_bounces(env, plan);

@@ -4,6 +4,7 @@
 #include <sysexits.h>
 
 #include "plan/actions.h"
+#include "plan/from.h"
 #include "plan/making.h"
 #include "plan/return_path.h"
 #include "plan/suffix.h"
@@ -86,20 +87,35 @@ static void name_recipient(struct wb_err *names, const char *address)
     strcat(names->text, address);
 }
 
+static const struct wb_recipient_plan *first_outbound(const struct wb_making *m)
+{
+    for (size_t i = 0; i < m->env->recipient_count; i++)
+        if (m->plan->recipients[i].sender != NULL)
+            return &m->plan->recipients[i];
+    return NULL;
+}
+
+/* Can r share a message with first? Who is not sent out asks for no sender,
+ * but must not see a From that is meant for a relay. */
+static bool agrees(const struct wb_recipient_plan *r,
+                   const struct wb_recipient_plan *first)
+{
+    if (r->sender == NULL)
+        return first->route->from == NULL;
+    return strcmp(r->sender, first->sender) == 0 &&
+           wb_from_is_same(r->route, first->route);
+}
+
 int wb_making_agree(struct wb_making *m)
 {
-    const struct wb_recipient_plan *first = NULL;
+    const struct wb_recipient_plan *first = first_outbound(m);
     struct wb_err names = {""};
 
     m->plan->passes = 1;
-    for (size_t i = 0; i < m->env->recipient_count; i++) {
+    for (size_t i = 0; first != NULL && i < m->env->recipient_count; i++) {
         const struct wb_recipient_plan *r = &m->plan->recipients[i];
 
-        if (r->sender == NULL)
-            continue;
-        if (first == NULL)
-            first = r;
-        if (strcmp(r->sender, first->sender) == 0)
+        if (agrees(r, first))
             continue;
         if (m->plan->passes == 1)
             name_recipient(&names, first->recipient->address.text);
@@ -109,8 +125,12 @@ int wb_making_agree(struct wb_making *m)
     if (m->plan->passes > 1)
         return wb_making_decide(
             m, WB_TEMPFAIL, "452", "4.5.3", names.text,
-            "need different return paths; send to each apart");
-    if (first != NULL && strcmp(first->sender, m->env->sender.text) != 0) {
+            "need different senders or From headers; send to each apart");
+    if (first == NULL)
+        return EX_OK;
+    if (first->route->from != NULL)
+        m->plan->from_of = first->route;
+    if (strcmp(first->sender, m->env->sender.text) != 0) {
         m->plan->sender_to = first->sender;
         m->plan->return_path = first->return_path;
     }

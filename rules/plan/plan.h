@@ -43,6 +43,7 @@ enum wb_action_kind {
     WB_DELETE_RECIPIENT, /* text = as given by the MTA */
     WB_ADD_RECIPIENT,    /* text = "<addr>", extra = ESMTP arguments */
     WB_CHANGE_SENDER,    /* text = "<addr>"; ESMTP arguments stay */
+    WB_CHANGE_HEADER,    /* text = name, extra = value, index = which one */
     WB_DELETE_HEADER,    /* text = name, index = which one, from 1 */
     WB_ADD_HEADER,       /* text = name, extra = value */
 };
@@ -59,7 +60,11 @@ struct wb_plan {
     struct wb_reply reply; /* with WB_TEMPFAIL and WB_REJECT only */
     const char *sender_to; /* NULL: the sender stays */
     const struct wb_return_path *return_path; /* what made it; NULL: none */
-    unsigned passes; /* 2: recipients need different senders */
+    const struct wb_route *from_of; /* whose From it gets; NULL: stays */
+    const char *from_header;        /* the new From; NULL: stays */
+    const char *reply_to;           /* a Reply-To to add; NULL: none */
+    bool breaks_dkim;               /* a signature that it has no longer fits */
+    unsigned passes;                /* 2: recipients need different senders */
     struct wb_recipient_plan *recipients; /* as many as the envelope has */
     struct wb_action *actions; /* in the order in which to do them; none
                                 * unless decision is WB_ACCEPT */

@@ -99,7 +99,7 @@ static const char *move_to(struct wb_pool *p, const struct wb_address *sender,
 static const enum wb_token_kind kinds[] = {
     [WB_RETURN_KEEP] = WB_TOKEN_NONE, [WB_RETURN_DOMAIN] = WB_TOKEN_NONE,
     [WB_RETURN_BATV] = WB_TOKEN_BATV, [WB_RETURN_SRS] = WB_TOKEN_SRS,
-    [WB_RETURN_VERP] = WB_TOKEN_VERP,
+    [WB_RETURN_VERP] = WB_TOKEN_VERP, [WB_RETURN_ADDRESS] = WB_TOKEN_NONE,
 };
 
 const char *wb_return_mode_name(enum wb_return_mode mode)
@@ -107,7 +107,7 @@ const char *wb_return_mode_name(enum wb_return_mode mode)
     static const char *const names[] = {
         [WB_RETURN_KEEP] = "keep", [WB_RETURN_DOMAIN] = "domain",
         [WB_RETURN_BATV] = "batv", [WB_RETURN_SRS] = "srs",
-        [WB_RETURN_VERP] = "verp",
+        [WB_RETURN_VERP] = "verp", [WB_RETURN_ADDRESS] = "address",
     };
 
     return names[mode];
@@ -147,8 +147,13 @@ int wb_return_path_apply(const struct wb_conf *conf,
     const char *domain;
 
     *out = sender->text;
-    if (rp->mode == WB_RETURN_KEEP || wb_address_is_null(sender) ||
-        sender->domain == NULL || is_return_domain(conf, sender->domain))
+    if (rp->mode == WB_RETURN_KEEP || wb_address_is_null(sender))
+        return EX_OK;
+    if (rp->mode == WB_RETURN_ADDRESS) {
+        *out = rp->address;
+        return EX_OK;
+    }
+    if (sender->domain == NULL || is_return_domain(conf, sender->domain))
         return EX_OK;
     /* "return.[192.0.2.1]" is no domain. */
     if (sender->is_literal && strstr(rp->domain, "%d") != NULL)

@@ -16,13 +16,13 @@ enum wb_verdict wb_return_path_choose(const struct wb_conf *conf,
                                       const struct wb_route *route,
                                       const struct wb_return_path **out);
 
-/* What env's sender becomes on the way to recipient. The null sender, a sender
- * without a domain, and one that is in a return or bounce domain already stay
- * as they are, and with overflow = plain one whose signed address would be too
- * long. Without a secret (explain) the word SECRET stands for what is signed.
- * out: lives in p, or is the sender's own text.
- * Returns EX_OK, EX_DATAERR when the result would pass the limits of RFC 5321
- * (4.5.3.1), or EX_OSERR, with *err. */
+/* What env's sender becomes on the way to recipient. The null sender stays
+ * null. But for WB_RETURN_ADDRESS, a sender without a domain and one that is
+ * in a return or bounce domain already stay as they are, and with overflow =
+ * plain one whose signed address would be too long. Without a secret (explain)
+ * the word SECRET stands for what is signed. out: lives in p, or is the
+ * sender's own text, or conf's. Returns EX_OK, EX_DATAERR when the result would
+ * pass the limits of RFC 5321 (4.5.3.1), or EX_OSERR, with *err. */
 int wb_return_path_apply(const struct wb_conf *conf,
                          const struct wb_return_path *rp,
                          const struct wb_envelope *env,
@@ -43,7 +43,7 @@ int wb_return_path_read(const struct wb_conf *conf,
                         struct wb_pool *p, struct wb_token *out,
                         struct wb_err *err);
 
-/* "domain", "batv", ... as in the configuration. */
+/* "domain", "batv", ... as in the configuration, or "address". */
 const char *wb_return_mode_name(enum wb_return_mode mode);
 
 #endif
