@@ -83,12 +83,10 @@ static const char *encode(struct wb_pool *p, const char *s)
         n = word_octets(s);
         if (out > text)
             *out++ = ' ';
-        memcpy(out, WORD_BEGIN, strlen(WORD_BEGIN));
-        out += strlen(WORD_BEGIN);
+        out = stpcpy(out, WORD_BEGIN);
         out += EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)s,
                                (int)n);
-        strcpy(out, WORD_END);
-        out += strlen(WORD_END);
+        out = stpcpy(out, WORD_END);
     }
     return text;
 }

@@ -299,6 +299,41 @@ static void any_name_comes_back(void **state)
     }
 }
 
+/* Whatever a person writes: refused, or one address that is read again. */
+static void what_is_accepted_is_one_mailbox(void **state)
+{
+    static const char *const pieces[] = {
+        "a@b.test", "<",  ">",    "\"", " ",    ",",  ";",
+        ":",        "(",  ")",    "\\", "Name", "店", "=?utf-8?q?x?=",
+        "@",        "\t", "\xff", "\n", "a",    ".",  "[1]"};
+    size_t accepted = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 50000; i++) {
+        struct wb_pool *p = wb_pool_new(0);
+        const char *text = "", *value, *const * found, *own;
+        struct wb_mailbox m;
+        struct wb_err err;
+        size_t count;
+
+        for (size_t n = dice(10); n > 0; n--)
+            text = wb_pool_printf(p, "%s%s", text, pieces[dice(COUNT(pieces))]);
+        if (dice(2) == 0)
+            text = wb_pool_printf(p, "%s<c@d.test>", text);
+        if (wb_mailbox_parse(p, text, &m, &err) == EX_OK) {
+            accepted++;
+            value = wb_mailbox_format(p, &m);
+            check_lines(value);
+            own = wb_pool_printf(p, "%s@%s", m.address.local, m.address.domain);
+            wb_header_addresses(p, value, 9, &found, &count);
+            assert_int_equal(count, 1);
+            assert_string_equal(found[0], own);
+        }
+        wb_pool_free(p);
+    }
+    assert_true(accepted > 1000);
+}
+
 static void folding_only_adds_folds(void **state)
 {
     (void)state;
@@ -770,6 +805,7 @@ int main(void)
         cmocka_unit_test(a_name_has_a_bound),
         cmocka_unit_test(mailboxes_are_written),
         cmocka_unit_test(any_name_comes_back),
+        cmocka_unit_test(what_is_accepted_is_one_mailbox),
         cmocka_unit_test(folding_only_adds_folds),
         cmocka_unit_test(headers_are_edited),
         cmocka_unit_test(senders_become_addresses),
