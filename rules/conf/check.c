@@ -109,6 +109,29 @@ static void check_networks(struct wb_checker *c,
     }
 }
 
+/* It becomes an item of a list in master.cf. */
+static const char *milter_fault(const char *text)
+{
+    return strpbrk(text, ", \t{}$\"")
+               ? "holds a character that master.cf parts lists by; "
+                 "\"unix:PATH\" or \"inet:PORT@ADDRESS\" is right"
+               : wb_socket_fault(text);
+}
+
+static void check_loopback_milters(struct wb_checker *c,
+                                   const struct wb_raw_section *top)
+{
+    const struct wb_raw_option *option = wb_raw_find(top, "loopback_milters");
+
+    for (size_t i = 0; option && i < option->count; i++) {
+        const char *fault = milter_fault(option->values[i].text);
+        if (fault && *option->values[i].text)
+            wb_problem_add(c->problems, WB_ERROR, option->file,
+                           option->values[i].line, option->name, "\"%s\" %s",
+                           option->values[i].text, fault);
+    }
+}
+
 static void check_top(struct wb_checker *c, const struct wb_raw_section *top)
 {
     static const char *const sockets[] = {"socket", "lmtp_socket"};
@@ -118,6 +141,7 @@ static void check_top(struct wb_checker *c, const struct wb_raw_section *top)
     check_not_empty(c, top);
     check_absolute(c, top);
     check_networks(c, top);
+    check_loopback_milters(c, top);
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
         if ((text = wb_raw_text(top, sockets[i])))
             judge(c, top, sockets[i], wb_socket_fault(text));

@@ -107,6 +107,8 @@ struct wb_conf {
     const char *user;              /* NULL: stay as started */
     const char *pid_file;
     const char *control_socket;
+    /* behind waybill at loopback_listener; written as socket */
+    struct wb_strings loopback_milters;
 
     /* deciding */
     const char *tag_header;

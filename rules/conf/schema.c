@@ -77,6 +77,8 @@ static const struct wb_option top_options[] = {
         .fallback = "127.0.0.1:10028",
         .help = "address and port of the generated listener for the MTA's "
                 "own second passes"),
+    ROW(LIST, "loopback_milters", IN(wb_conf, loopback_milters),
+        .help = "further milters of that listener, behind waybill: signers"),
     ROW(TEXT, "lmtp_socket", IN(wb_conf, lmtp_socket),
         .fallback = "unix:waybill/lmtp.sock",
         .help = "where the MTA reaches waybill-lmtp"),

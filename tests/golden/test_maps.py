@@ -55,6 +55,15 @@ def test_many_routes_each_have_their_own_way(bench):
     assert bench.answer(table, f"u@d.test.r120.{bench.label()}.waybill.invalid") == GONE
 
 
+def test_signers_stand_behind_waybill(bench):
+    bench.configure('loopback_milters = { "inet:8891@127.0.0.1", "inet:8892@::1",'
+                    ' "unix:opendkim/opendkim.sock" }\n')
+    out = bench.tmp / "out"
+    bench.maps(out)
+    assert ("  -o smtpd_milters=$waybill_milters,inet:127.0.0.1:8891,inet:[::1]:8892,"
+            "unix:opendkim/opendkim.sock\n") in (out / "master.cf.add").read_text()
+
+
 def test_modes_keep_the_label_from_local_users(bench):
     bench.sample("carriers")
     out = bench.tmp / "out"

@@ -132,12 +132,23 @@ static struct wb_master_service in_service(struct wb_pool *pool,
     return entry(pool, "waybill-in", "unix", &t);
 }
 
+/* waybill's milter first, so that signers sign what it leaves behind. */
+static const char *loopback_milters(struct wb_pool *pool,
+                                    const struct wb_conf *conf)
+{
+    const char *list = "$waybill_milters";
+
+    for (size_t i = 0; i < conf->loopback_milters.count; i++)
+        list = wb_say(
+            pool, "%s,%s", list,
+            wb_postfix_socket(pool, conf, conf->loopback_milters.items[i]));
+    return list;
+}
+
 static struct wb_master_service loopback_service(struct wb_pool *pool,
                                                  const struct wb_conf *conf)
 {
     static const struct setting open_to_us[] = {
-        {"milter_macro_daemon_name", WB_LOOPBACK_LISTENER},
-        {"smtpd_milters", "$waybill_milters"},
         {"smtpd_milter_maps", ""},
         {"smtpd_proxy_filter", ""},
         {"content_filter", ""},
@@ -180,6 +191,8 @@ static struct wb_master_service loopback_service(struct wb_pool *pool,
     option(t.file, "syslog_name", "postfix/" WB_LOOPBACK_LISTENER);
     option(t.file, "mynetworks", own);
     option(t.file, "smtpd_authorized_xforward_hosts", own);
+    option(t.file, "milter_macro_daemon_name", WB_LOOPBACK_LISTENER);
+    option(t.file, "smtpd_milters", loopback_milters(pool, conf));
     options(t.file, open_to_us);
     return entry(pool, conf->loopback_listener, "inet", &t);
 }
