@@ -20,9 +20,10 @@ enum wb_verdict wb_return_path_choose(const struct wb_conf *conf,
  * null. But for WB_RETURN_ADDRESS, a sender without a domain and one that is
  * in a return or bounce domain already stay as they are, and with overflow =
  * plain one whose signed address would be too long. Without a secret (explain)
- * the word SECRET stands for what is signed. out: lives in p, or is the
- * sender's own text, or conf's. Returns EX_OK, EX_DATAERR when the result would
- * pass the limits of RFC 5321 (4.5.3.1), or EX_OSERR, with *err. */
+ * the word SECRET stands for what is signed.
+ * out: lives in p, or is the sender's own text or conf's.
+ * Returns EX_OK, EX_DATAERR when the result would pass the limits of RFC 5321
+ * (4.5.3.1), or EX_OSERR, with *err. */
 int wb_return_path_apply(const struct wb_conf *conf,
                          const struct wb_return_path *rp,
                          const struct wb_envelope *env,

@@ -21,3 +21,27 @@ def test_client(folder, client, status):  # noqa: F811
         cwd=folder, text=True, capture_output=True, timeout=60)
     assert done.returncode == status
     assert ("class      outbound" in done.stdout) == (status == 0)
+
+
+SHOP = """\
+route a { host = "relay.example.com"  from = "ショップ, 東京 <shop@docomo.ne.jp>" }
+rule r { route = a }
+"""
+
+
+@pytest.mark.parametrize("signature, last", [
+    ([], "  reply-to   =?x?= 店 <me@example.com>"),
+    (["--header", "DKIM-Signature: v=1"],
+     "  dkim       broken: a signer must stand behind waybill")])
+def test_from_is_shown_as_people_read_it(folder, signature, last):  # noqa: F811
+    write(folder / "w.conf", SHOP)
+    done = subprocess.run(
+        [WAYBILL, "explain", "-c", "w.conf", "--sender", "a@b.test", "--recipient", "c@d.test",
+         "--header", "From: =?x?= =?utf-8?B?5bqX?=\n <me@example.com>", *signature],
+        cwd=folder, text=True, capture_output=True, timeout=60)
+    lines = done.stdout.splitlines()
+    assert lines[1:5] == ["  becomes    shop@docomo.ne.jp", "  because    from", "header From",
+                          "  becomes    ショップ, 東京 <shop@docomo.ne.jp>"]
+    assert last in lines[5:7] and lines[5].startswith("  reply-to ")
+    assert ("dkim" in done.stdout) == bool(signature)
+    assert done.returncode == 0
