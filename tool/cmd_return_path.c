@@ -1,4 +1,4 @@
-/* waybill return-path: make a return address, or read one. */
+/* waybill return-path: make a return address, or read one; new keys. */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +10,10 @@
 
 struct question {
     const char *config;
+    const char *verb;
     const char *recipient;
-    const char *address;
+    const char *address; /* NULL: rotate */
+    bool is_dry;
     const struct wb_conf *conf;
     struct wb_pool *p;
 };
@@ -22,16 +24,19 @@ static void help(void)
         "usage: waybill return-path [-c FILE] encode ADDRESS [--recipient R]\n"
         "       waybill return-path [-c FILE] decode ADDRESS\n"
         "       waybill return-path [-c FILE] verify ADDRESS\n"
+        "       waybill return-path [-c FILE] rotate [--dry-run]\n"
         "\n"
         "encode prints what a sender becomes now, by the return_path sections\n"
         "(and, with mode = verp, on the way to recipient R). decode prints\n"
-        "what a return address tells; verify prints nothing.\n"
+        "what a return address tells; verify prints nothing. rotate makes the\n"
+        "key sign that the rotate before prepared, and prepares the next one.\n"
         "\n"
         "  -c, --config FILE  instead of " WB_DEFAULT_CONFIG "\n"
         "  -h, --help         print this\n"
         "\n"
         "Exit status: 0; 65 when an address is no address, is not ours, or\n"
-        "has expired; 78 when there is an error in the configuration.");
+        "has expired; 75 when rotate has to wait for something; 78 when there\n"
+        "is an error in the configuration.");
 }
 
 static int tell(int code, const char *address, const char *what)
@@ -142,16 +147,40 @@ static int decode(const struct question *q, bool is_quiet)
     return tell(EX_DATAERR, address.text, "is not signed");
 }
 
-static int answer(const struct question *q, const char *verb)
+static int answer(const struct question *q)
 {
-    if (strcmp(verb, "encode") == 0)
+    if (strcmp(q->verb, "encode") == 0)
         return encode(q);
-    if (strcmp(verb, "decode") == 0)
+    if (strcmp(q->verb, "decode") == 0)
         return decode(q, false);
-    if (strcmp(verb, "verify") == 0)
+    if (strcmp(q->verb, "verify") == 0)
         return decode(q, true);
-    return wb_tool_usage("return-path",
-                         "\"%s\" is not encode, decode or verify", verb);
+    return wb_cmd_rotate(q->conf, q->p, q->is_dry);
+}
+
+static int check_words(struct question *q, int count, char **words)
+{
+    static const char *const verbs[] = {"encode", "decode", "verify", "rotate"};
+    bool is_known = false, is_rotate;
+
+    for (size_t i = 0; count > 0 && i < sizeof verbs / sizeof verbs[0]; i++)
+        is_known |= strcmp(words[0], verbs[i]) == 0;
+    if (count > 0 && !is_known)
+        return wb_tool_usage("return-path",
+                             "\"%s\" is not encode, decode, verify or rotate",
+                             words[0]);
+    is_rotate = is_known && strcmp(words[0], "rotate") == 0;
+    if (is_rotate && (count > 1 || q->recipient != NULL))
+        return wb_tool_usage("return-path", "rotate takes no address");
+    if (!is_rotate && count != 2)
+        return wb_tool_usage("return-path",
+                             "encode, decode or verify and one ADDRESS are "
+                             "needed");
+    if (!is_rotate && q->is_dry)
+        return wb_tool_usage("return-path", "--dry-run goes with rotate");
+    q->verb = words[0];
+    q->address = is_rotate ? NULL : words[1];
+    return EX_OK;
 }
 
 /* Returns EX_OK, EX_USAGE, or -1 when help was asked for. */
@@ -160,6 +189,7 @@ static int parse_options(struct question *q, int argc, char **argv)
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"recipient", required_argument, NULL, 'r'},
+        {"dry-run", no_argument, NULL, 'n'},
         {"help", no_argument, NULL, 'h'},
         {0}};
     int key;
@@ -170,18 +200,15 @@ static int parse_options(struct question *q, int argc, char **argv)
             q->config = optarg;
         else if (key == 'r')
             q->recipient = optarg;
+        else if (key == 'n')
+            q->is_dry = true;
         else if (key == 'h')
             return -1;
         else
             return wb_tool_usage("return-path", "\"%s\" is not understood",
                                  argv[optind - 1]);
     }
-    if (argc - optind != 2)
-        return wb_tool_usage("return-path",
-                             "encode, decode or verify and one ADDRESS are "
-                             "needed");
-    q->address = argv[optind + 1];
-    return EX_OK;
+    return check_words(q, argc - optind, argv + optind);
 }
 
 int wb_cmd_return_path(int argc, char **argv)
@@ -199,7 +226,7 @@ int wb_cmd_return_path(int argc, char **argv)
         return rc;
     q.conf = conf;
     q.p = wb_pool_new(0);
-    rc = q.p == NULL ? EX_OSERR : answer(&q, argv[optind]);
+    rc = q.p == NULL ? EX_OSERR : answer(&q);
     wb_pool_free(q.p);
     wb_conf_unref(conf);
     return rc;

@@ -16,7 +16,7 @@ static const struct {
     {"maps", wb_cmd_maps, "write the MTA's tables to a folder"},
     {"apply", wb_cmd_apply, "install them into the MTA, or undo that"},
     {"return-path", wb_cmd_return_path,
-     "make a return address, or read one that came back"},
+     "make a return address, read one that came back, rotate keys"},
     {"reload", wb_cmd_reload, "make the milter read its configuration again"},
 };
 

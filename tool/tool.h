@@ -12,6 +12,9 @@ typedef int wb_command(int argc, char **argv);
 wb_command wb_cmd_check, wb_cmd_explain, wb_cmd_maps, wb_cmd_apply,
     wb_cmd_reload, wb_cmd_return_path;
 
+/* `waybill return-path rotate`. Returns a sysexits code; the reason is told. */
+int wb_cmd_rotate(const struct wb_conf *conf, struct wb_pool *p, bool is_dry);
+
 /* Load path for a command and print every problem to stderr.
  * Returns EX_OK with *out (the caller drops it with wb_conf_unref), or
  * EX_CONFIG or EX_OSERR. */

@@ -117,6 +117,7 @@ struct wb_conf {
     struct wb_strings outbound_mailers; /* lower case */
     struct wb_strings relayhosts; /* nexthops that are the MTA's default */
     enum wb_unmatched inbound_unmatched;
+    const char *secret_file;
     struct wb_secret secret;
 
     /* bounds */

@@ -40,7 +40,8 @@ void wb_secret_check(struct wb_checker *c, const struct wb_raw_section *top)
 
     if (!given)
         given = &by_default;
-    path = wb_path_beside(c->kept, given->file, text ? text : "secret");
+    path = wb_path_beside(c->pool, given->file, text ? text : "secret");
+    c->conf->secret_file = path;
     if (!path) {
         c->is_out_of_memory = true;
         return;

@@ -14,7 +14,7 @@
 
 #include "base/base32.h"
 
-enum { SHA256_OCTETS = 32, FILE_MAX_OCTETS = 32768 };
+enum { SHA256_OCTETS = 32 };
 
 /* HMAC-SHA-256 over the parts, each with its NUL. */
 static bool hmac(const unsigned char *key, size_t octets,
@@ -96,31 +96,35 @@ static int check_file(int fd, const char *path, struct wb_err *err)
     return EX_OK;
 }
 
-/* The whole file as text, with one octet to spare for the bound. */
-static int read_text(int fd, const char *path, char text[], size_t *octets,
-                     struct wb_err *err)
+int wb_secret_text(int fd, const char *path,
+                   char text[WB_SECRET_MAX_OCTETS + 1], struct wb_err *err)
 {
+    size_t octets = 0;
     ssize_t got = 1;
+    int rc = check_file(fd, path, err);
 
-    for (*octets = 0; got > 0 && *octets < FILE_MAX_OCTETS;) {
-        got = read(fd, text + *octets, FILE_MAX_OCTETS - *octets);
+    if (rc != EX_OK)
+        return rc;
+    /* One octet more than may be, which then is the NUL's place. */
+    while (got > 0 && octets <= WB_SECRET_MAX_OCTETS) {
+        got = read(fd, text + octets, WB_SECRET_MAX_OCTETS + 1 - octets);
         if (got < 0 && errno == EINTR)
             got = 1;
         else if (got < 0)
             return wb_err_set(err, EX_OSERR, "cannot read %s: %s", path,
                               strerror(errno));
         else
-            *octets += (size_t)got;
+            octets += (size_t)got;
     }
-    if (*octets == FILE_MAX_OCTETS)
-        return wb_err_set(err, EX_CONFIG, "%s has %d octets or more", path,
-                          FILE_MAX_OCTETS);
-    if (memchr(text, '\0', *octets) != NULL)
+    if (octets > WB_SECRET_MAX_OCTETS)
+        return wb_err_set(err, EX_CONFIG, "%s has more than %d octets", path,
+                          WB_SECRET_MAX_OCTETS);
+    if (memchr(text, '\0', octets) != NULL)
         return wb_err_set(err, EX_CONFIG,
                           "%s holds a NUL octet; one key of text a line is "
                           "right",
                           path);
-    text[*octets] = '\0';
+    text[octets] = '\0';
     return EX_OK;
 }
 
@@ -144,25 +148,40 @@ static int add_key(struct wb_pool *p, const char *line, size_t octets,
     return EX_OK;
 }
 
-static int parse_keys(struct wb_pool *p, const char *text,
-                      struct wb_secret *out, unsigned *line, struct wb_err *err)
+bool wb_secret_next_line(const char **rest, struct wb_secret_line *out)
 {
     static const char blank[] = " \t\r";
-    int rc = EX_OK;
+    const char *text = *rest;
+    size_t octets = strcspn(text, "\n");
 
-    for (*line = 1; rc == EX_OK && *text != '\0'; ++*line) {
-        size_t octets = strcspn(text, "\n");
-        const char *next = text + octets + (text[octets] == '\n');
+    if (*text == '\0')
+        return false;
+    *rest = text + octets + (text[octets] == '\n');
+    while (octets > 0 && strchr(blank, text[octets - 1]) != NULL)
+        octets--;
+    for (; octets > 0 && strchr(blank, *text) != NULL; octets--)
+        text++;
+    out->kind = octets == 0    ? WB_SECRET_BLANK
+                : *text == '#' ? WB_SECRET_COMMENT
+                               : WB_SECRET_KEY;
+    out->text = text;
+    out->octets = octets;
+    return true;
+}
 
-        while (octets > 0 && strchr(blank, text[octets - 1]) != NULL)
-            octets--;
-        for (; octets > 0 && strchr(blank, *text) != NULL; octets--)
-            text++;
-        if (octets > 0 && *text != '#')
-            rc = add_key(p, text, octets, out, err);
+int wb_secret_parse(struct wb_pool *p, const char *text, struct wb_secret *out,
+                    unsigned *line, struct wb_err *err)
+{
+    struct wb_secret_line l;
+
+    memset(out, 0, sizeof *out);
+    for (*line = 1; wb_secret_next_line(&text, &l); ++*line) {
+        int rc = EX_OK;
+
+        if (l.kind == WB_SECRET_KEY)
+            rc = add_key(p, l.text, l.octets, out, err);
         if (rc != EX_OK)
             return rc;
-        text = next;
     }
     *line = 0;
     return out->count > 0 ? EX_OK
@@ -175,8 +194,7 @@ int wb_secret_read(struct wb_pool *p, const char *path, struct wb_secret *out,
 {
     /* O_NONBLOCK: a FIFO at this path must not hang the daemon. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    char text[FILE_MAX_OCTETS + 1];
-    size_t octets;
+    char text[WB_SECRET_MAX_OCTETS + 1];
     int rc;
 
     *line = 0;
@@ -184,12 +202,10 @@ int wb_secret_read(struct wb_pool *p, const char *path, struct wb_secret *out,
     if (fd < 0)
         return wb_err_set(err, errno == ENOENT ? EX_NOINPUT : EX_NOPERM,
                           "cannot open %s: %s", path, strerror(errno));
-    rc = check_file(fd, path, err);
-    if (rc == EX_OK)
-        rc = read_text(fd, path, text, &octets, err);
+    rc = wb_secret_text(fd, path, text, err);
     close(fd);
     if (rc == EX_OK)
-        rc = parse_keys(p, text, out, line, err);
+        rc = wb_secret_parse(p, text, out, line, err);
     OPENSSL_cleanse(text, sizeof text);
     return rc;
 }

@@ -12,8 +12,9 @@ enum {
     WB_KEY_MIN_OCTETS = 16,
     WB_KEY_MAX_OCTETS = 1024,
     WB_KEYS_MAX = 16,
-    WB_LABEL_OCTETS = 8, /* 40 bits, base32 */
-    WB_MAC_OCTETS = 26,  /* 128 bits, base32 */
+    WB_SECRET_MAX_OCTETS = 32767, /* of the file */
+    WB_LABEL_OCTETS = 8,          /* 40 bits, base32 */
+    WB_MAC_OCTETS = 26,           /* 128 bits, base32 */
 };
 
 struct wb_key {
@@ -36,6 +37,30 @@ struct wb_secret {
  * which never quotes a key; *line is the faulty line, 0 for the file. */
 int wb_secret_read(struct wb_pool *p, const char *path, struct wb_secret *out,
                    unsigned *line, struct wb_err *err);
+
+/* The two halves of wb_secret_read, for who writes the file anew.
+ * wb_secret_text: the content of an open file; path is for *err. The caller
+ * cleanses text. EX_OK, EX_NOPERM, EX_CONFIG or EX_OSERR.
+ * wb_secret_parse: the keys in text. EX_OK, EX_CONFIG or EX_OSERR. */
+int wb_secret_text(int fd, const char *path,
+                   char text[WB_SECRET_MAX_OCTETS + 1], struct wb_err *err);
+int wb_secret_parse(struct wb_pool *p, const char *text, struct wb_secret *out,
+                    unsigned *line, struct wb_err *err);
+
+enum wb_secret_line_kind {
+    WB_SECRET_BLANK,
+    WB_SECRET_COMMENT, /* text begins with '#' */
+    WB_SECRET_KEY
+};
+
+struct wb_secret_line {
+    enum wb_secret_line_kind kind;
+    const char *text; /* not NUL-terminated, without blanks around it */
+    size_t octets;
+};
+
+/* Take the first line off *rest. Returns false at the end. */
+bool wb_secret_next_line(const char **rest, struct wb_secret_line *out);
 
 /* The MAC of parts (each followed by a NUL, so that no two lists of parts
  * look alike) under key: HMAC-SHA-256, its first 128 bits in lower-case
