@@ -4,6 +4,7 @@
 #   make demo       see it work: a throwaway Postfix on loopback
 #   make check      every test (installs what is missing, where it may)
 #   make fuzz       longer: libFuzzer on what reads mail (FUZZ_SECONDS)
+#   make fuzz-cover prove that the fuzz targets reach what they name
 #   make install    DESTDIR and PREFIX are honoured
 
 VERSION   = 0.1.0
@@ -42,7 +43,7 @@ UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
 ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(UNIT_SRC) $(FUZZ_SRC)
 ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h tests/unit/*.h)
 
-.PHONY: all unit demo check fuzz install uninstall clean format analyze
+.PHONY: all unit demo check fuzz fuzz-cover install uninstall clean format analyze
 
 all: $B/waybill-milter $B/waybill
 
@@ -120,6 +121,21 @@ fuzz:
 			-max_total_time=$(FUZZ_SECONDS) build/fuzz/corpus/$$kind \
 			tests/fuzz/corpus/$$kind || exit 1; \
 	done
+
+# Does each target, with its corpus, reach what it says? A branch that it does
+# not is an error, unless tests/fuzz/unreached says why.
+COVER_FLAGS = -fprofile-instr-generate -fcoverage-mapping
+
+fuzz-cover:
+	@contrib/need build check fuzz
+	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang B=build/cover HARDENING=-fPIE \
+		CFLAGS="-O0 -g" SANITIZE="$(COVER_FLAGS)" build/cover/librules.a
+	@failed=0; for source in $(FUZZ_SRC); do \
+		name=$$(basename $$source .c); \
+		clang $(CPPFLAGS) -std=c17 -g -O0 -fPIE -pie $(COVER_FLAGS) -fsanitize=fuzzer \
+			-o build/cover/$$name $$source build/cover/librules.a $(PKG_LIBS) && \
+		$(PYTHON) tests/fuzz/coverage.py build/cover/$$name $$source || failed=1; \
+	done; exit $$failed
 
 # ---- installing -------------------------------------------------------------
 

@@ -1,6 +1,11 @@
 /* libFuzzer target for plan/token.h: addresses as they come back, and, since
  * chance finds no MAC, bodies that are signed here first, so that what lies
- * behind the MAC is reached too. The first octet says which:
+ * behind the MAC is reached too. `make fuzz-cover` proves that it is.
+ *
+ * Reaches all of: rules/plan/token.c rules/plan/srs.c rules/plan/batv.c
+ * rules/plan/verp.c
+ *
+ * The first octet says which:
  *
  *     d ADDRESS                          decode it
  *     0 TT=domain=local                  as SRS0, signed here
@@ -9,9 +14,14 @@
  *     v TT=local=domain=rlocal=rdomain   as wb=, signed here
  *     B, S, V sender LF recipient LF return-domain   encode, and decode back
  *     m OCTET and one of the above: with only 16 * OCTET octets of memory
+ *     f OCTET and one of the above: OpenSSL fails once it has made OCTET MACs
+ *     k and one of the above: without a key
+ *     p and one of the above: with a clock before 1970
  *
  * Whatever comes, a verdict's promises hold. test_fuzz_token.c replays the
  * corpus. */
+#include <dlfcn.h>
+#include <limits.h>
 #include <openssl/evp.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -38,17 +48,91 @@ static const struct wb_secret secret = {
               .count = 16}},
     .count = 2,
 };
-static const struct wb_signer signer = {&secret, 1700000000, 10};
+static const struct wb_secret no_secret = {.count = 0};
 static const char return_domain[] = "return.example.com";
 
 /* p is for the test; work is what the code under test may use. */
 struct bench {
+    struct wb_signer signer;
     struct wb_pool *p;
     struct wb_pool *work;
-    bool is_short;
+    bool is_short; /* of memory, or of MACs */
+    unsigned macs; /* that OpenSSL makes before it fails; NEVER */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t octets);
+
+/* ---- OpenSSL, made to fail ------------------------------------------------
+ */
+
+enum { NEVER = INT_MAX };
+
+static unsigned macs_left = NEVER;
+static bool has_failed;
+
+static bool is_failing(void)
+{
+    if (macs_left == 0)
+        return has_failed = true;
+    if (macs_left != NEVER)
+        macs_left--;
+    return false;
+}
+
+static void arm(unsigned macs)
+{
+    macs_left = macs;
+    has_failed = false;
+}
+
+static void disarm(void)
+{
+    macs_left = NEVER;
+}
+
+/* These two stand before libcrypto's own, which they call: ISO C has no word
+ * for making a function out of what dlsym gives. */
+int EVP_MAC_init(EVP_MAC_CTX *ctx, const unsigned char *key, size_t keylen,
+                 const OSSL_PARAM params[])
+{
+    int (*real)(EVP_MAC_CTX *, const unsigned char *, size_t,
+                const OSSL_PARAM[]);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "EVP_MAC_init");
+    PROMISE(real != NULL);
+    return is_failing() ? 0 : real(ctx, key, keylen, params);
+}
+
+unsigned char *EVP_Q_mac(OSSL_LIB_CTX *libctx, const char *name,
+                         const char *propq, const char *subalg,
+                         const OSSL_PARAM *params, const void *key,
+                         size_t keylen, const unsigned char *data,
+                         size_t datalen, unsigned char *out, size_t outsize,
+                         size_t *outlen)
+{
+    unsigned char *(*real)(OSSL_LIB_CTX *, const char *, const char *,
+                           const char *, const OSSL_PARAM *, const void *,
+                           size_t, const unsigned char *, size_t,
+                           unsigned char *, size_t, size_t *);
+
+    unsigned left;
+    unsigned char *made;
+
+    *(void **)&real = dlsym(RTLD_NEXT, "EVP_Q_mac");
+    PROMISE(real != NULL);
+    if (is_failing())
+        return NULL;
+    /* it may come by EVP_MAC_init above */
+    left = macs_left;
+    disarm();
+    made = real(libctx, name, propq, subalg, params, key, keylen, data, datalen,
+                out, outsize, outlen);
+    macs_left = left;
+    return made;
+}
+
+/* ---- promises -------------------------------------------------------------
+ */
 
 static void check_address(const struct wb_address *a)
 {
@@ -72,10 +156,12 @@ static void check(const struct wb_token *t)
         check_address(&t->recipient);
 }
 
-/* Did it go as promised, given the memory? */
+/* Did it go as promised, given the memory and the keys? */
 static bool went_well(const struct bench *b, int rc)
 {
-    PROMISE(rc == EX_OK || (b->is_short && rc == EX_OSERR));
+    PROMISE(!has_failed || rc == EX_OSERR);
+    PROMISE(rc == EX_OK || (b->is_short && rc == EX_OSERR) ||
+            (b->signer.secret->count == 0 && rc == EX_CONFIG));
     return rc == EX_OK;
 }
 
@@ -84,11 +170,15 @@ static enum wb_token_verdict decode(const struct bench *b, const char *text,
                                     struct wb_token *out)
 {
     struct wb_address a;
+    int rc;
 
     memset(out, 0, sizeof *out);
     if (wb_address_parse(b->p, text, &a, NULL) != EX_OK)
         return WB_TOKEN_IS_FOREIGN;
-    if (!went_well(b, wb_token_decode(&signer, &a, b->work, out, NULL))) {
+    arm(b->macs);
+    rc = wb_token_decode(&b->signer, &a, b->work, out, NULL);
+    disarm();
+    if (!went_well(b, rc)) {
         PROMISE(out->verdict == WB_TOKEN_IS_FOREIGN);
         return out->verdict;
     }
@@ -177,11 +267,11 @@ static void decode_signed(const struct bench *b, char what, const char *body)
 
 /* Nothing that was put in is lost. An SRS1 address has no age, and holds what
  * the first hop made. */
-static void comes_back(struct wb_pool *p, enum wb_token_kind kind,
+static void comes_back(const struct bench *made, enum wb_token_kind kind,
                        const struct wb_address *sender,
                        const struct wb_address *recipient, const char *out)
 {
-    const struct bench b = {p, p, false};
+    const struct bench b = {made->signer, made->p, made->p, false, NEVER};
     struct wb_token t;
 
     PROMISE(decode(&b, out, &t) == WB_TOKEN_IS_VALID && t.kind == kind);
@@ -206,12 +296,16 @@ static void encode(const struct bench *b, enum wb_token_kind kind, char *text)
         wb_address_parse(b->p, to, &recipient, NULL) != EX_OK ||
         wb_address_is_null(&recipient))
         return;
-    rc = wb_token_encode(kind, &signer, &sender, &recipient, domain, b->work,
+    arm(b->macs);
+    rc = wb_token_encode(kind, &b->signer, &sender, &recipient, domain, b->work,
                          &out, NULL);
-    if (rc == EX_DATAERR || !went_well(b, rc) || out == sender.text)
+    disarm();
+    if (rc == EX_DATAERR && !has_failed)
+        return; /* no token can carry it */
+    if (!went_well(b, rc) || out == sender.text)
         return;
     PROMISE(strlen(out) - strlen(domain) - 1 <= WB_LOCAL_MAX_OCTETS);
-    comes_back(b->p, kind, &sender, &recipient, out);
+    comes_back(b, kind, &sender, &recipient, out);
 }
 
 static void run(const struct bench *b, char what, char *text)
@@ -242,17 +336,38 @@ static void run(const struct bench *b, char what, char *text)
     }
 }
 
+/* Take a prefix off the input, if it has one; what it asks for goes into b. */
+static size_t prefix(struct bench *b, const uint8_t *data, size_t octets,
+                     size_t *memory)
+{
+    if (octets > 1 && data[0] == 'k') {
+        b->signer.secret = &no_secret;
+        return 1;
+    }
+    if (octets > 1 && data[0] == 'p') {
+        b->signer.now_s = -b->signer.now_s;
+        return 1;
+    }
+    if (octets > 2 && data[0] == 'm' && data[1] > 0)
+        *memory = 16 * (size_t)data[1];
+    else if (octets > 2 && data[0] == 'f')
+        b->macs = data[1];
+    else
+        return 0;
+    b->is_short = true;
+    return 2;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t octets)
 {
-    bool is_short = octets > 2 && data[0] == 'm' && data[1] > 0;
-    size_t head = is_short ? 2 : 0;
-    struct bench b = {.is_short = is_short};
+    struct bench b = {.signer = {&secret, 1700000000, 10}, .macs = NEVER};
+    size_t memory = 0, head = prefix(&b, data, octets, &memory);
     char *text;
 
     if (octets < 1 || octets > FUZZ_MAX_OCTETS)
         return 0;
     b.p = wb_pool_new(0);
-    b.work = wb_pool_new(is_short ? 16 * (size_t)data[1] : 0);
+    b.work = wb_pool_new(memory);
     PROMISE(b.p != NULL && b.work != NULL);
     text =
         wb_pool_strndup(b.p, (const char *)data + head + 1, octets - head - 1);
