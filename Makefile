@@ -19,6 +19,7 @@ B         = build
 PYTHON    = /usr/bin/python3
 
 PKGS      = libconfuse libpcre2-8 libcrypto jansson
+TOOL_PKGS = libpsl libidn2
 WARNINGS  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 \
             -Wmissing-prototypes -Wstrict-prototypes -Werror
 CFLAGS    = -O2 -g
@@ -28,12 +29,13 @@ override CPPFLAGS += -D_GNU_SOURCE -DWB_VERSION='"$(VERSION)"' -I. -Irules
 override CFLAGS   += -std=c17 -pthread $(WARNINGS) $(HARDENING) $(SANITIZE)
 override LDFLAGS  += -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE)
 # Asked for when something is built, so that `make demo` can install first.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(TOOL_PKGS))
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS))
+TOOL_LIBS  = $(shell pkg-config --libs $(TOOL_PKGS))
 
 RULES_SRC  = $(wildcard rules/*/*.c)
 MILTER_SRC = $(wildcard milter/*.c)
-TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c)
+TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c tool/dns/*.c)
 UNIT_SRC   = $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   = $(wildcard tests/fuzz/fuzz_*.c)
 RULES_OBJ  = $(RULES_SRC:%.c=$B/obj/%.o)
@@ -41,7 +43,8 @@ MILTER_OBJ = $(MILTER_SRC:%.c=$B/obj/%.o)
 TOOL_OBJ   = $(TOOL_SRC:%.c=$B/obj/%.o)
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
 ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(UNIT_SRC) $(FUZZ_SRC)
-ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h tests/unit/*.h)
+ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h tool/dns/*.h \
+             tests/unit/*.h)
 
 .PHONY: all unit demo check fuzz fuzz-cover install uninstall clean format analyze
 
@@ -55,7 +58,7 @@ $B/waybill-milter: $(MILTER_OBJ) $B/librules.a
 	$(CC) $(LDFLAGS) -o $@ $(MILTER_OBJ) $B/librules.a -lmilter $(PKG_LIBS)
 
 $B/waybill: $(TOOL_OBJ) $B/librules.a
-	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/librules.a $(PKG_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/librules.a $(PKG_LIBS) $(TOOL_LIBS)
 
 $B/unit/%: tests/unit/%.c $B/librules.a
 	@mkdir -p $(@D)

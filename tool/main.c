@@ -17,6 +17,7 @@ static const struct {
     {"apply", wb_cmd_apply, "install them into the MTA, or undo that"},
     {"return-path", wb_cmd_return_path,
      "make a return address, read one that came back, rotate keys"},
+    {"dns", wb_cmd_dns, "print the DNS records that are needed, and why"},
     {"reload", wb_cmd_reload, "make the milter read its configuration again"},
 };
 

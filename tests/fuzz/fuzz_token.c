@@ -62,8 +62,7 @@ struct bench {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t octets);
 
-/* ---- OpenSSL, made to fail ------------------------------------------------
- */
+/* ---- OpenSSL, made to fail ---------------------------------------------- */
 
 enum { NEVER = INT_MAX };
 
@@ -131,8 +130,7 @@ unsigned char *EVP_Q_mac(OSSL_LIB_CTX *libctx, const char *name,
     return made;
 }
 
-/* ---- promises -------------------------------------------------------------
- */
+/* ---- promises ----------------------------------------------------------- */
 
 static void check_address(const struct wb_address *a)
 {
