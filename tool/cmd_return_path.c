@@ -155,29 +155,25 @@ static int answer(const struct question *q)
         return decode(q, false);
     if (strcmp(q->verb, "verify") == 0)
         return decode(q, true);
-    return wb_cmd_rotate(q->conf, q->p, q->is_dry);
+    if (strcmp(q->verb, "rotate") == 0)
+        return wb_cmd_rotate(q->conf, q->p, q->is_dry);
+    return wb_tool_usage("return-path",
+                         "\"%s\" is not encode, decode, verify or rotate",
+                         q->verb);
 }
 
 static int check_words(struct question *q, int count, char **words)
 {
-    static const char *const verbs[] = {"encode", "decode", "verify", "rotate"};
-    bool is_known = false, is_rotate;
+    bool is_rotate = count > 0 && strcmp(words[0], "rotate") == 0;
 
-    for (size_t i = 0; count > 0 && i < sizeof verbs / sizeof verbs[0]; i++)
-        is_known |= strcmp(words[0], verbs[i]) == 0;
-    if (count > 0 && !is_known)
-        return wb_tool_usage("return-path",
-                             "\"%s\" is not encode, decode, verify or rotate",
-                             words[0]);
-    is_rotate = is_known && strcmp(words[0], "rotate") == 0;
     if (is_rotate && (count > 1 || q->recipient != NULL))
         return wb_tool_usage("return-path", "rotate takes no address");
+    if (!is_rotate && q->is_dry)
+        return wb_tool_usage("return-path", "--dry-run goes with rotate");
     if (!is_rotate && count != 2)
         return wb_tool_usage("return-path",
                              "encode, decode or verify and one ADDRESS are "
-                             "needed");
-    if (!is_rotate && q->is_dry)
-        return wb_tool_usage("return-path", "--dry-run goes with rotate");
+                             "needed, or rotate");
     q->verb = words[0];
     q->address = is_rotate ? NULL : words[1];
     return EX_OK;
@@ -213,7 +209,7 @@ static int parse_options(struct question *q, int argc, char **argv)
 
 int wb_cmd_return_path(int argc, char **argv)
 {
-    struct question q = {.config = WB_DEFAULT_CONFIG};
+    struct question q = {.config = WB_DEFAULT_CONFIG, .verb = ""};
     struct wb_conf *conf = NULL;
     int rc = parse_options(&q, argc, argv);
 

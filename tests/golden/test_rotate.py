@@ -119,8 +119,9 @@ def test_a_secret_that_others_can_touch_is_refused(ready, mode):
     (["rotate", "a@b.test"], "rotate takes no address"),
     (["rotate", "--recipient", "a@b.test"], "rotate takes no address"),
     (["encode", "a@b.test", "--dry-run"], "--dry-run goes with rotate"),
-    (["turn"], '"turn" is not encode, decode, verify or rotate'),
-    ([], "encode, decode or verify and one ADDRESS are needed"),
+    (["turn", "a@b.test"], '"turn" is not encode, decode, verify or rotate'),
+    (["turn"], "encode, decode or verify and one ADDRESS are needed, or rotate"),
+    ([], "encode, decode or verify and one ADDRESS are needed, or rotate"),
 ])
 def test_usage(ready, words, why):
     done = ready.run("return-path", "-c", ready.conf / "waybill.conf", *words, ok=64)

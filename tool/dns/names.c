@@ -86,7 +86,8 @@ static void merge(struct wb_dns_name *into, const struct wb_dns_name *name)
     into->is_inbound |= name->is_inbound;
     into->is_sender |= name->is_sender;
     into->is_kept |= name->is_kept;
-    if (into->return_path == NULL)
+    if (into->return_path == NULL ||
+        (name->return_path != NULL && name->return_path < into->return_path))
         into->return_path = name->return_path;
 }
 
