@@ -159,6 +159,8 @@ def judge(dns, monkeypatch):
     ("open", "return.example.org", "2001:db8::25", "pass"),
     ("open", "return.example.org", "192.0.2.1", "pass"),
     ("open", "return.example.org", "2001:db8::26", "fail"),
+    ("from", "return.example.com", "192.0.2.25", "pass"),
+    ("from", "return.example.com", "192.0.2.9", "fail"),
     ("many", "return.example.com", "192.0.2.7", "pass"),
     ("many", "return.example.com", "203.0.113.1", "pass"),
     ("many", "return.example.com", "203.0.113.9", "softfail"),
@@ -182,6 +184,16 @@ def test_the_public_suffix_list_decides(dns):
     got = meetings(dns.json("w"))
     assert got["shop.co.jp", "direct", "main"]["spf_alignment"] == "none"
     assert got["a.b.example.co.jp", "direct", "main"]["spf_alignment"] == "relaxed"
+
+
+def test_a_providers_domain_gets_no_records(dns):
+    """from.conf returns mail to accounts at docomo.test and gmail.test."""
+    done = dns.json("from")
+    names = {r["name"] for r in done["records"]} | {s["domain"] for s in done["spf"]}
+    assert not [name for name in names if name.endswith(".test")]
+    got = meetings(done)
+    assert got["example.com", "docomo", "from"]["spf_alignment"] == "strict"
+    assert got["example.com", "gmail", "account"]["spf_alignment"] == "none"
 
 
 def test_a_rule_that_takes_all_leaves_nothing_direct(dns):

@@ -87,8 +87,9 @@ struct wb_dns_name {
     bool is_bounce;   /* bounces has it */
     bool is_inbound;
     bool is_sender;
-    bool is_kept; /* it sends with itself as return path */
-    const struct wb_return_path *return_path; /* the first that leads there */
+    bool is_kept; /* mail that leaves returns there, to mailboxes of its own */
+    const struct wb_return_path
+        *return_path;      /* the first by name that leads there */
     struct wb_dns_spf spf; /* of those that send with it; text is NULL when
                             * nobody does */
 };
@@ -101,7 +102,8 @@ struct wb_dns {
     const void *suffixes;          /* the public suffix list, domain.c's */
     struct wb_dns_sender *senders; /* by name, those for many last */
     size_t sender_count;
-    struct wb_dns_meeting *meetings; /* by sender, return path, way, route */
+    struct wb_dns_meeting *meetings; /* by sender; what can be told in one
+                                      * breath stands together */
     size_t meeting_count;
     struct wb_dns_name *names; /* by domain, templates last */
     size_t name_count;
@@ -163,7 +165,8 @@ size_t wb_dns_hosts(const struct wb_dns *dns, const struct wb_route *route,
                     const char **out);
 size_t wb_dns_hosts_most(const struct wb_dns *dns);
 
-/* Does a route's host belong to the organization of this host, or of domain? */
+/* Does a route's host belong to the organization of this host, or of domain,
+ * which sends by it? */
 bool wb_dns_is_own(const struct wb_dns *dns, const struct wb_route *route,
                    const char *host, const char *domain);
 enum wb_dns_way wb_dns_way_of(const struct wb_dns *dns,

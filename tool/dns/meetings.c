@@ -9,13 +9,12 @@
 
 /* ---- one meeting -------------------------------------------------------- */
 
-/* The domain of the header From: no route changes it, and most programs write
+/* The domain of the header From: the route's own, or what most programs write,
  * the envelope sender's. */
 static const char *from_of(const struct wb_route *route,
                            const struct wb_dns_sender *sender)
 {
-    (void)route;
-    return sender->sample;
+    return route->from != NULL ? route->from_address.domain : sender->sample;
 }
 
 /* The domain that bounces of the sample come back to; NULL when its mail is
@@ -93,7 +92,7 @@ static void meet(struct wb_dns *dns, const struct wb_dns_sender *sender,
 
     if (returns == NULL)
         return;
-    m.way = wb_dns_way_of(dns, route, from);
+    m.way = wb_dns_way_of(dns, route, sender->sample);
     m.alignment = align(dns, from, returns);
     m.is_unseen = has_unseen(dns, route);
     m.from = shown(dns, sender, from);
@@ -248,11 +247,14 @@ static void use(const struct wb_dns *dns, const struct wb_dns_sender *sender,
 static int by_group(const void *a, const void *b)
 {
     const struct wb_dns_meeting *x = a, *y = b;
+    int order;
 
     if (x->sender != y->sender)
         return x->sender < y->sender ? -1 : 1;
-    if (x->return_path != y->return_path)
-        return x->return_path < y->return_path ? -1 : 1;
+    if ((order = strcmp(x->returns, y->returns)) != 0 ||
+        (order = strcmp(x->return_path->name, y->return_path->name)) != 0 ||
+        (order = strcmp(x->from, y->from)) != 0)
+        return order;
     if (x->way != y->way)
         return (int)x->way - (int)y->way;
     if (x->is_unseen != y->is_unseen)

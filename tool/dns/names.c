@@ -34,25 +34,48 @@ static void add_senders(struct wb_dns *dns)
                                        .is_sender = true});
 }
 
-/* Does a return path leave the sender in its own domain? */
-static bool is_kept(const struct wb_dns_meeting *m)
+/* Does a return path lead to mailboxes that are there anyway: the sender's own,
+ * or of an account? */
+static bool is_kept(const struct wb_dns *dns, const struct wb_dns_meeting *m)
 {
+    if (m->return_path->mode == WB_RETURN_ADDRESS)
+        return !wb_strings_hold(&dns->conf->bounces.domains, m->returns);
     return strcmp(m->returns, m->sender->shown) == 0;
+}
+
+/* Is a domain the administrator's, or that of a provider's accounts? */
+static bool is_ours(const struct wb_dns *dns, const struct wb_dns_meeting *m)
+{
+    const char *organization;
+
+    if (m->return_path->mode != WB_RETURN_ADDRESS)
+        return true;
+    organization = wb_dns_organization(dns, m->returns);
+    if (strcmp(organization, wb_dns_organization(dns, dns->host)) == 0)
+        return true;
+    for (size_t i = 0; i < dns->sender_count; i++)
+        if (dns->senders[i].kind == WB_DNS_NAMED &&
+            strcmp(organization,
+                   wb_dns_organization(dns, dns->senders[i].shown)) == 0)
+            return true;
+    return false;
 }
 
 static void add_returns(struct wb_dns *dns)
 {
     for (size_t i = 0; i < dns->meeting_count; i++) {
         const struct wb_dns_meeting *m = &dns->meetings[i];
+        bool is_many = m->sender->kind != WB_DNS_NAMED;
+        struct wb_dns_name name = {
+            .domain = m->returns,
+            .is_template =
+                is_many && strstr(m->returns, m->sender->shown) != NULL,
+            .is_kept = is_kept(dns, m)};
 
-        add(dns,
-            &(struct wb_dns_name){
-                .domain = m->returns,
-                .is_template = m->sender->kind != WB_DNS_NAMED &&
-                               strstr(m->returns, m->sender->shown) != NULL,
-                .is_kept = is_kept(m),
-                .is_return = !is_kept(m),
-                .return_path = m->return_path});
+        name.is_return = !name.is_kept;
+        name.return_path = name.is_return ? m->return_path : NULL;
+        if (is_ours(dns, m))
+            add(dns, &name);
     }
 }
 
@@ -87,7 +110,8 @@ static void merge(struct wb_dns_name *into, const struct wb_dns_name *name)
     into->is_sender |= name->is_sender;
     into->is_kept |= name->is_kept;
     if (into->return_path == NULL ||
-        (name->return_path != NULL && name->return_path < into->return_path))
+        (name->return_path != NULL &&
+         strcmp(name->return_path->name, into->return_path->name) < 0))
         into->return_path = name->return_path;
 }
 

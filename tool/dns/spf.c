@@ -40,7 +40,8 @@ static void add(struct wb_dns *dns, struct wb_dns_name *name,
             wb_dns_needs_mx(name) ? "mx" : wb_say(dns->pool, "a:%s", dns->host);
     else if (m->route_count == 0)
         m->text = wb_dns_sends(dns, host);
-    m->is_foreign |= !wb_dns_is_own(dns, meeting->route, host, meeting->from);
+    m->is_foreign |=
+        !wb_dns_is_own(dns, meeting->route, host, meeting->sender->sample);
     if (m->route_count > 0 && m->routes[m->route_count - 1] == meeting->route)
         return;
     m->routes =
@@ -54,7 +55,7 @@ static void write(struct wb_dns *dns, struct wb_dns_name *name)
     size_t lookups = 0;
     struct wb_text t;
 
-    spf->is_strict = !name->is_sender;
+    spf->is_strict = !name->is_sender && !name->is_kept;
     wb_text_open(&t);
     fputs("v=spf1", t.file);
     for (size_t i = 0; i < spf->count; i++) {

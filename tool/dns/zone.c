@@ -174,7 +174,9 @@ static void tell_kept(const struct wb_dns *dns, FILE *out)
         if (!name->is_kept || name->is_template || wb_dns_needs_mx(name))
             continue;
         if (is_first)
-            heading(out, "senders that stay as they are",
+            heading(out,
+                    "domains that mail leaves with, and comes back to, as "
+                    "they are",
                     "A domain has one SPF record: what is there must come to "
                     "hold this.");
         is_first = false;
@@ -283,7 +285,12 @@ static size_t tell_group(FILE *out, const struct wb_dns_meeting *m, size_t left)
     fprintf(out, ";   From @%s, return path @%s (%s)\n", m->from, m->returns,
             m->return_path->name);
     tell_spf_alignment(out, m);
-    fprintf(out, ";   DKIM   sign behind waybill, with d=%s\n", m->from);
+    if (strcmp(m->from, m->sender->shown) != 0)
+        fprintf(out,
+                ";   DKIM   by whoever signs for %s, behind waybill: d=%s\n",
+                m->from, m->from);
+    else
+        fprintf(out, ";   DKIM   sign behind waybill, with d=%s\n", m->from);
     fprintf(out, ";   DMARC  %s\n",
             m->alignment != WB_DNS_NOT_ALIGNED
                 ? "can hold: by SPF, and by DKIM, which alone outlives "
@@ -336,9 +343,9 @@ static void tell_alignment(const struct wb_dns *dns, FILE *out)
     heading(out, "what receivers will find",
             "DMARC holds when SPF or DKIM passes for a domain that is aligned: "
             "of the\n"
-            "; organization that the header From belongs to. From is taken to "
-            "have the domain\n"
-            "; of the envelope sender.");
+            "; organization that the header From belongs to. Where a route "
+            "has no From of its\n"
+            "; own, it is taken to have the domain of the envelope sender.");
     while (told < dns->meeting_count)
         told +=
             tell_group(out, &dns->meetings[told], dns->meeting_count - told);
