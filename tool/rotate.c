@@ -413,6 +413,7 @@ int wb_rotation_begin(const char *path, bool is_looking, int64_t now_s,
     char text[WB_SECRET_MAX_OCTETS + 1];
     int rc;
 
+    text[0] = '\0';
     *out = (struct wb_rotation){.folder = -1};
     write_date(page.today, page.today_text);
     rc = resolve(path, p, out, err);
