@@ -53,6 +53,10 @@ void wb_conf_warn(struct wb_checker *c);
 void wb_sections_check(struct wb_checker *c, const struct wb_raw *raw,
                        const struct wb_raw_section *top);
 
+/* bounces.c: can bounces go where their section says? Asked when all sections
+ * are read. */
+void wb_bounces_check(struct wb_checker *c);
+
 /* convert.c */
 
 /* Convert every option of raw, and the default of every one that is not
