@@ -233,7 +233,7 @@ static void check_smtpd(struct check *c, const struct wb_cf_entry *entry,
     const char *socket =
         wb_postfix_socket(c->site->pool, c->conf, c->conf->socket);
 
-    if (c->conf->attach != WB_BEFORE_QUEUE)
+    if (!wb_postfix_has_front(c->entries))
         return;
     check_proxy_filter(c, entry);
     if (strncmp(socket, "unix:/", 6) == 0 && is_chrooted(c, fields))
