@@ -242,6 +242,29 @@ def test_relay_domains_are_those_nobody_knows(bench):
     assert bench.value("relay_recipient_maps").startswith("pcre:")
 
 
+LOCAL = "mydestination = mx.example, return.example.com\n"
+GATEWAY = "relay_domains = return.example.com\n"
+
+
+@pytest.mark.parametrize("main", [
+    LOCAL + "local_recipient_maps =\n", LOCAL + "local_recipient_maps = static:all\n",
+    GATEWAY, GATEWAY + "relay_recipient_maps = inline:{@return.example.com=ok}\n",
+], ids=["local", "static", "gateway", "gateway-all"])
+def test_a_return_domain_where_nobody_is_refused_is_fine(bench, main):
+    bench.configure(ROUTES + INBOUND)
+    bench.main.write_text(bench.main.read_text().replace("mydestination =", "proxy_interfaces ="))
+    add(bench, main)
+    bench.apply()
+
+
+def test_a_delimiter_that_cuts_signed_addresses_is_told(bench):
+    add(bench, "recipient_delimiter = +=\n")
+    bench.configure(ROUTES + INBOUND)
+    assert "recipient_delimiter" not in bench.apply().stderr
+    bench.configure(ROUTES + INBOUND + 'return_path s { mode = srs  domain = "return.example.com" }\n')
+    assert "recipient_delimiter: is +=" in bench.apply().stderr
+
+
 def test_after_queue(bench):
     bench.configure("attach = after_queue\n" + ROUTES)
     bench.apply()
@@ -329,6 +352,15 @@ REFUSALS = [
     ("chroot", "", "", 'socket = "unix:/run/elsewhere/milter.sock"\n', "chrooted"),
     ("nowhere to deliver", "", "", 'inbound_unmatched = deliver\n' + INBOUND, "nowhere to deliver"),
     ("open relay", "smtpd_relay_restrictions =\n", "", "", "permit_mynetworks"),
+    ("return domain of local users", "mydestination = mx.test, return.example.com\n", "", INBOUND,
+     "return.example.com is in mydestination"),
+    ("return domain of aliases", "virtual_alias_domains = return.example.com\n", "", INBOUND,
+     "return.example.com is in virtual_alias_domains"),
+    ("return domain of mailboxes", "virtual_mailbox_domains = return.example.com\n", "", INBOUND,
+     "return.example.com is in virtual_mailbox_domains"),
+    ("return domain of a gateway",
+     "relay_domains = return.example.com\nrelay_recipient_maps = inline:{x@y.test=ok}\n", "", INBOUND,
+     "return.example.com is in relay_domains"),
     ("broken main.cf", "virtual_alias_domains = broken:/nowhere\n", "", INBOUND, "broken"),
 ]
 
