@@ -55,6 +55,8 @@ static void log_recipient(const struct wb_envelope *env,
     begin(&line, env);
     add_to(&line, r->recipient->address.text);
     wb_line_add(&line, " class=%s", wb_class_name(r->class));
+    if (r->kind != NULL)
+        add_name(&line, "kind", r->kind);
     if (r->rule != NULL)
         add_name(&line, "rule", r->rule->name);
     if (r->route != NULL)
@@ -73,6 +75,11 @@ static void log_recipient(const struct wb_envelope *env,
     }
     if (plan->breaks_dkim)
         wb_line_add(&line, " dkim=broken");
+    if (r->class == WB_CLASS_BOUNCE && r->webhook == NULL &&
+        r->rewritten != NULL) {
+        wb_line_add(&line, " becomes=");
+        add_address(&line, r->rewritten);
+    }
     if (plan->passes > 1)
         wb_line_add(&line, " passes=%u", plan->passes);
     wb_log(LOG_INFO, "%s", line.text);
@@ -109,5 +116,6 @@ void wb_decision_log(const struct wb_envelope *env, const struct wb_plan *plan)
         return;
     }
     for (size_t i = 0; i < env->recipient_count; i++)
-        log_recipient(env, &plan->recipients[i], plan);
+        if (!plan->is_partial || plan->recipients[i].rewritten != NULL)
+            log_recipient(env, &plan->recipients[i], plan);
 }

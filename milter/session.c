@@ -213,6 +213,7 @@ static void refuse_sender(struct wb_session *s, const char *path,
 void wb_session_mail(struct wb_session *s, char **argv, const char *login,
                      const char *resolved, const char *queue_id)
 {
+    const char *path = argv[0];
     const struct wb_reply *wrong;
 
     wb_session_reset(s);
@@ -223,15 +224,18 @@ void wb_session_mail(struct wb_session *s, char **argv, const char *login,
     }
     if (!s->is_connected)
         refuse(s, &no_message);
-    wrong = parse(s, argv[0], &s->env.sender, &bad_sender);
+    s->env.client = s->client;
+    s->env.listener = s->listener;
+    /* where no smtpd asks, Postfix writes the null sender so */
+    if (path != NULL && *path == '\0' && wb_plan_is_own_bounce(&s->env))
+        path = "<>";
+    wrong = parse(s, path, &s->env.sender, &bad_sender);
     if (wrong != NULL)
-        refuse_sender(s, argv[0], wrong);
+        refuse_sender(s, path, wrong);
     s->env.sender_resolved = keep(s, resolved);
     s->env.login = keep(s, login);
     s->env.queue_id = keep(s, queue_id);
     s->env.now_s = (int64_t)time(NULL);
-    s->env.client = s->client;
-    s->env.listener = s->listener;
 }
 
 /* Room for one more of count items of octets each; the list moves to twice
@@ -319,6 +323,8 @@ static const struct wb_reply *add_recipient(struct wb_session *s, char **argv,
     if (s->env.recipient_count == WB_RECIPIENTS_MAX)
         return &many_recipients;
     wrong = fill(s, argv, macros, &r);
+    if (wrong == &bad_recipient && wb_plan_is_own_bounce(&s->env))
+        return NULL; /* none of waybill's */
     if (wrong == NULL)
         wrong = decide_early(s, &r);
     if (wrong != NULL)

@@ -199,6 +199,9 @@ static int explain(struct message *m, const struct wb_conf *conf,
     int rc;
 
     assert(m->sender != NULL); /* parse_options saw to it */
+    /* behind the queue the other listeners decide but a part */
+    if (conf->attach == WB_AFTER_QUEUE && m->env.listener == NULL)
+        m->env.listener = WB_LOOPBACK_LISTENER;
     rc = wb_address_parse(p, *m->sender == '\0' ? "<>" : m->sender,
                           &m->env.sender, err);
     if (rc == EX_OK)

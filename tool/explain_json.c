@@ -51,14 +51,15 @@ static json_t *sender(const struct wb_envelope *env, const struct wb_plan *plan)
 
 static json_t *recipient(const struct wb_recipient_plan *r, bool is_accepted)
 {
-    return json_pack(
-        "{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "recipient",
-        string(r->recipient->address.text), "class", wb_class_name(r->class),
-        "rule", string(r->rule != NULL ? r->rule->name : NULL), "route",
-        string(r->route != NULL ? r->route->name : NULL), "webhook",
-        string(r->webhook != NULL ? r->webhook->name : NULL), "filter",
-        string(r->filter), "rewritten",
-        string(is_accepted ? r->rewritten : NULL));
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "recipient",
+                     string(r->recipient->address.text), "class",
+                     wb_class_name(r->class), "kind", string(r->kind), "rule",
+                     string(r->rule != NULL ? r->rule->name : NULL), "route",
+                     string(r->route != NULL ? r->route->name : NULL),
+                     "webhook",
+                     string(r->webhook != NULL ? r->webhook->name : NULL),
+                     "filter", string(r->filter), "rewritten",
+                     string(is_accepted ? r->rewritten : NULL));
 }
 
 static json_t *recipients(const struct wb_envelope *env,

@@ -91,6 +91,8 @@ static void show_recipient(FILE *out, const struct wb_recipient_plan *r)
     put(out, r->recipient->address.text);
     fputs(">\n", out);
     field(out, "class", wb_class_name(r->class));
+    if (r->kind != NULL)
+        field(out, "kind", r->kind);
     if (r->route != NULL)
         show_route(out, r);
     if (r->webhook != NULL)

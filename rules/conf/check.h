@@ -71,6 +71,9 @@ bool wb_return_address_check(struct wb_checker *c,
 
 /* Would a route's return_path of this name not be taken for a section? */
 bool wb_return_path_is_reserved(const char *name);
+/* bounces.c: can bounces go where their section says? Asked when all sections
+ * are read. */
+void wb_bounces_check(struct wb_checker *c);
 
 /* convert.c */
 

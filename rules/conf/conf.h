@@ -28,6 +28,12 @@ enum wb_reply_to { WB_REPLY_TO_ORIGINAL, WB_REPLY_TO_KEEP };
 enum wb_overflow { WB_OVERFLOW_REJECT, WB_OVERFLOW_PLAIN };
 enum wb_match_on { WB_ON_HEADER, WB_ON_ENVELOPE, WB_ON_EITHER };
 enum wb_unmatched { WB_UNMATCHED_REJECT, WB_UNMATCHED_DELIVER };
+enum wb_bounces_to {
+    WB_TO_WEBHOOK,
+    WB_TO_SENDER,  /* the original sender of what bounced */
+    WB_TO_ADDRESS, /* one mailbox */
+    WB_TO_NOBODY   /* refused */
+};
 enum wb_listener_class { WB_LISTENER_INBOUND, WB_LISTENER_OUTBOUND };
 
 /* A way out. The built-in route "direct" has is_direct and no host. */
@@ -80,9 +86,12 @@ struct wb_inbound {
 };
 
 struct wb_bounces {
-    struct wb_origin origin;   /* line 0: there is no such section */
-    struct wb_strings domains; /* lower case */
-    const struct wb_webhook *webhook;
+    struct wb_origin origin;          /* line 0: there is no such section */
+    struct wb_strings domains;        /* lower case */
+    enum wb_bounces_to deliver;       /* bounces; never WB_TO_NOBODY */
+    enum wb_bounces_to replies;       /* what else comes to them */
+    const struct wb_webhook *webhook; /* NULL: nothing goes to one */
+    const char *address;              /* NULL: nothing goes to one */
 };
 
 struct wb_listener {
@@ -178,6 +187,10 @@ bool wb_strings_hold(const struct wb_strings *list, const char *text);
 /* The daemon name of the generated loopback listener: its clients are the
  * MTA itself. */
 #define WB_LOOPBACK_LISTENER "waybill-loopback"
+
+/* The daemon name under which the MTA shows the bounces that it makes itself:
+ * it tells no {rcpt_mailer} there. */
+#define WB_BOUNCE_LISTENER "waybill-bounce"
 
 /* The domain below which every name is waybill's own (RFC 6761: never in the
  * DNS). */

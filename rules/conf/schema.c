@@ -53,7 +53,17 @@ static const struct wb_word class_words[] = {
     {"inbound", WB_LISTENER_INBOUND, false},
     {"outbound", WB_LISTENER_OUTBOUND, false},
     {0}};
-static const struct wb_word deliver_words[] = {{"webhook", 0, false}, {0}};
+static const struct wb_word deliver_words[] = {
+    {"webhook", WB_TO_WEBHOOK, false},
+    {"sender", WB_TO_SENDER, false},
+    {"address", WB_TO_ADDRESS, false},
+    {0}};
+static const struct wb_word replies_words[] = {
+    {"webhook", WB_TO_WEBHOOK, false},
+    {"sender", WB_TO_SENDER, false},
+    {"address", WB_TO_ADDRESS, false},
+    {"reject", WB_TO_NOBODY, false},
+    {0}};
 
 static const struct wb_option top_options[] = {
     ROW(WORD, "mta", IN(wb_conf, mta), .words = mta_words,
@@ -207,10 +217,14 @@ static const struct wb_option inbound_options[] = {
 static const struct wb_option bounces_options[] = {
     ROW(DOMAINS, "domains", IN(wb_bounces, domains),
         .help = "return path domains, which bounces come back to"),
-    ROW(WORD, "deliver", WB_NOT_STORED, .words = deliver_words,
+    ROW(WORD, "deliver", IN(wb_bounces, deliver), .words = deliver_words,
         .fallback = "webhook", .help = "where bounces go"),
+    ROW(WORD, "replies", IN(wb_bounces, replies), .words = replies_words,
+        .help = "where other mail to return addresses goes; as deliver"),
     ROW(TEXT, "webhook", WB_NOT_STORED,
-        .help = "the webhook that gets bounces"),
+        .help = "the webhook that gets bounces or replies"),
+    ROW(TEXT, "address", IN(wb_bounces, address),
+        .help = "the mailbox that gets bounces or replies"),
 };
 
 static const struct wb_option webhook_options[] = {
@@ -257,9 +271,6 @@ static const struct {
     {"route", "auth", "cram-md5"},
     {"route", "auth", "ntlm"},
     {"route", "auth", "any"},
-    {"bounces", "deliver", "sender"},
-    {"bounces", "deliver", "address"},
-    {"bounces", "replies", NULL},
     {"webhook", "format", NULL},
     {"webhook", "api_key_file", NULL},
     {"listener", "address", NULL},

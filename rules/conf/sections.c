@@ -6,6 +6,7 @@
 #include <sysexits.h>
 
 #include "conf/check.h"
+#include "conf/return_domain.h"
 #include "mail/header.h"
 
 enum { DEFAULT_MAX_AGE_DAYS = 10, MOST_MAX_AGE_DAYS = 365 };
@@ -198,7 +199,8 @@ static void check_listener(struct wb_checker *c,
     l->origin = origin_of(c, raw);
     convert(c, raw, l);
     require(c, raw, "class", wb_raw_find(raw, "class"));
-    if (raw->title && strcmp(raw->title, WB_LOOPBACK_LISTENER) == 0)
+    if (raw->title && (strcmp(raw->title, WB_LOOPBACK_LISTENER) == 0 ||
+                       strcmp(raw->title, WB_BOUNCE_LISTENER) == 0))
         tell_section(c, raw, "is waybill's own; take another name");
 }
 
@@ -229,11 +231,8 @@ static void check_max_age(struct wb_checker *c,
 static void check_batv(struct wb_checker *c, const struct wb_raw_section *raw,
                        const struct wb_return_path *r)
 {
-    enum wb_specificity only =
-        r->senders.count == 1 ? r->senders.entries[0].kind : WB_NAMED_ANY;
-
     if (r->mode != WB_RETURN_BATV || !r->domain || strstr(r->domain, "%d") ||
-        only == WB_NAMED_DOMAIN || only == WB_NAMED_ADDRESS || c->is_broken)
+        wb_return_domain_only(&r->senders) || c->is_broken)
         return;
     wb_option_tell(c, wb_raw_find(raw, "mode"),
                    "batv does not carry the sender's domain; domain = "
@@ -495,9 +494,35 @@ static void compile(struct wb_checker *c, const struct wb_raw_option *option,
                        option->values[i].line, option->name, "%s", err.text);
 }
 
+/* Does either of the two say where? Asked of the text, so that a word that was
+ * refused asks for nothing. */
+static bool goes_to(const struct wb_raw_section *raw, const char *where)
+{
+    const char *deliver = wb_raw_text(raw, "deliver");
+    const char *replies = wb_raw_text(raw, "replies");
+
+    return strcmp(deliver ? deliver : "webhook", where) == 0 ||
+           (replies && strcmp(replies, where) == 0);
+}
+
+/* An option of the way that bears its name. */
+static void check_way(struct wb_checker *c, const struct wb_raw_section *raw,
+                      const char *name)
+{
+    const char *text = wb_raw_text(raw, name);
+
+    if (goes_to(raw, name))
+        require(c, raw, name, text);
+    else if (text)
+        wb_problem_add(
+            c->problems, WB_WARNING, raw->file, wb_raw_find(raw, name)->line,
+            name, "has no effect: neither deliver nor replies is %s", name);
+}
+
 static void check_bounces(struct wb_checker *c,
                           const struct wb_raw_section *raw)
 {
+    const struct wb_name *webhook;
     struct wb_bounces *b = &c->conf->bounces;
 
     if (c->bounces) {
@@ -509,8 +534,17 @@ static void check_bounces(struct wb_checker *c,
     c->bounces = raw;
     b->origin = origin_of(c, raw);
     convert(c, raw, b);
+    if (!wb_raw_text(raw, "replies"))
+        b->replies = b->deliver;
     require(c, raw, "domains", b->domains.count);
-    b->webhook = webhook_of(c, raw);
+    check_way(c, raw, "webhook");
+    check_way(c, raw, "address");
+    webhook = refer_one(c, raw, "webhook", "webhook", &c->webhooks);
+    if (webhook && goes_to(raw, "webhook"))
+        b->webhook = &c->conf->webhooks[webhook->index];
+    /* what tells a bounce from a reply */
+    wb_header_want(c, "Content-Type");
+    wb_header_want(c, "Auto-Submitted");
 }
 
 static void refuse_bounce_domains(struct wb_checker *c,
@@ -677,4 +711,5 @@ void wb_sections_check(struct wb_checker *c, const struct wb_raw *raw,
         if (steps[i].table)
             check_tables(c, &steps[i], top);
     }
+    wb_bounces_check(c);
 }

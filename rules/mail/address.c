@@ -396,3 +396,36 @@ const char *wb_xtext_encode(struct wb_pool *p, const char *s)
     *out = '\0';
     return text;
 }
+
+/* Capitals only (RFC 3461, 4), but small letters have been seen. */
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int wb_xtext_decode(struct wb_pool *p, const char *s, const char **out)
+{
+    char *text = wb_pool_alloc(p, strlen(s) + 1), *o = text;
+
+    if (text == NULL)
+        return EX_OSERR;
+    for (; *s != '\0'; s++) {
+        int high, low;
+
+        if (*s != '+') {
+            *o++ = *s;
+            continue;
+        }
+        if ((high = hex_digit(s[1])) < 0 || (low = hex_digit(s[2])) < 0 ||
+            high + low == 0)
+            return EX_DATAERR;
+        *o++ = (char)(high << 4 | low);
+        s += 2;
+    }
+    *o = '\0';
+    *out = text;
+    return EX_OK;
+}

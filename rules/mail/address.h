@@ -73,4 +73,8 @@ bool wb_octet_is_atext(unsigned char c);
  * +XX. Lives in p; NULL when out of memory. */
 const char *wb_xtext_encode(struct wb_pool *p, const char *s);
 
+/* The text behind xtext. out: lives in p, may hold any octet but NUL.
+ * Returns EX_OK, EX_DATAERR when s is no xtext, or EX_OSERR (out of memory). */
+int wb_xtext_decode(struct wb_pool *p, const char *s, const char **out);
+
 #endif

@@ -545,7 +545,7 @@ static const char *skip_comment(const char *s)
     return s;
 }
 
-static const char *skip_cfws(const char *s)
+const char *wb_header_skip_cfws(const char *s)
 {
     for (;;) {
         s += strspn(s, " \t\r\n");
@@ -578,7 +578,7 @@ static void lex_literal(struct list *l)
 
 static void advance(struct list *l)
 {
-    const char *s = skip_cfws(l->next);
+    const char *s = wb_header_skip_cfws(l->next);
 
     l->start = s;
     if (*s == '"') {

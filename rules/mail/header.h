@@ -45,4 +45,8 @@ int wb_header_addresses(struct wb_pool *p, const char *value,
                         size_t max_addresses, const char *const **out,
                         size_t *count);
 
+/* What follows white space and comments (RFC 5322, 3.2.2; nested ones, and one
+ * that is left open swallows the rest). */
+const char *wb_header_skip_cfws(const char *s);
+
 #endif

@@ -49,9 +49,27 @@ bool wb_making_is_loopback(const struct wb_envelope *env)
            strcmp(env->listener, WB_LOOPBACK_LISTENER) == 0;
 }
 
+bool wb_plan_is_own_bounce(const struct wb_envelope *env)
+{
+    return env->listener != NULL &&
+           strcmp(env->listener, WB_BOUNCE_LISTENER) == 0;
+}
+
+enum wb_place wb_making_place(const struct wb_conf *conf,
+                              const struct wb_envelope *env)
+{
+    if (wb_plan_is_own_bounce(env))
+        return WB_PLACE_OWN_BOUNCE;
+    return conf->attach == WB_BEFORE_QUEUE || wb_making_is_loopback(env)
+               ? WB_PLACE_WHOLE
+               : WB_PLACE_FRONT;
+}
+
 int wb_making_mark(struct wb_making *m, struct wb_recipient_plan *r,
                    const struct wb_webhook *webhook, const char *filter)
 {
+    if (m->place == WB_PLACE_FRONT)
+        return EX_OK;
     r->webhook = webhook;
     r->filter = filter;
     r->rewritten = wb_suffix_for_hook(m->conf, m->p, &r->recipient->address,

@@ -10,6 +10,20 @@ enum { WB_REPLY_MAX_OCTETS = 400 }; /* RFC 5321, 4.5.3.1.5: 512 a line */
 /* The filter of mail to a bounce domain. */
 #define WB_BOUNCES_FILTER "bounces"
 
+/* Where the MTA asks from, and so what is decided. */
+enum wb_place {
+    WB_PLACE_WHOLE, /* everything */
+    WB_PLACE_FRONT, /* attach = after_queue, in front of the queue: whom mail
+                     * to a return address or an inbound domain goes to, and
+                     * what is refused. The rest, and the marks for webhooks,
+                     * are the loopback listener's: filters may stand between,
+                     * which must not see a mark. */
+    WB_PLACE_OWN_BOUNCE, /* a bounce that the MTA makes itself: only who gets
+                          * it. No refusal: nobody would hear it, and the MTA
+                          * would try for ever. What is not decided goes to the
+                          * loopback listener, by the MTA's tables. */
+};
+
 /* The making of one plan. */
 struct wb_making {
     const struct wb_conf *conf;
@@ -18,6 +32,7 @@ struct wb_making {
     struct wb_matcher matcher;
     bool want_losses;
     bool is_own_client;
+    enum wb_place place;
     struct wb_plan *plan;
     struct wb_err *err;
 };
@@ -38,6 +53,10 @@ int wb_making_cannot_tell(struct wb_making *m, const char *why);
 /* Does the mail come by the MTA's own loopback listener? */
 bool wb_making_is_loopback(const struct wb_envelope *env);
 
+/* Outbound mail is decided at WB_PLACE_WHOLE alone. */
+enum wb_place wb_making_place(const struct wb_conf *conf,
+                              const struct wb_envelope *env);
+
 /* Mark a recipient for a webhook. */
 int wb_making_mark(struct wb_making *m, struct wb_recipient_plan *r,
                    const struct wb_webhook *webhook, const char *filter);
@@ -55,6 +74,13 @@ int wb_making_bounce(struct wb_making *m, struct wb_recipient_plan *r);
  * recipient as it was. */
 int wb_making_bounce_again(struct wb_making *m, struct wb_recipient_plan *r,
                            const char *original);
+
+/* One that the MTA sends through the loopback listener, and that may have been
+ * sent home from a return address before (its ORCPT tells it, and the mark that
+ * only waybill sets): then nothing is left to decide, and only the mark is made
+ * anew. */
+int wb_making_came_home(struct wb_making *m, struct wb_recipient_plan *r,
+                        bool *is_home);
 
 /* What can be told of one at RCPT. */
 int wb_making_bounce_early(const struct wb_conf *conf,

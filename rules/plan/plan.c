@@ -91,7 +91,7 @@ static int plan_by_mailer(struct wb_making *m, struct wb_recipient_plan *r)
 
     r->class =
         is_known && is_local_mailer(mailer) ? WB_CLASS_LOCAL : WB_CLASS_OTHER;
-    if (!m->is_own_client)
+    if (!m->is_own_client || m->place != WB_PLACE_WHOLE)
         return EX_OK;
     if (!is_known)
         return wb_making_decide(m, WB_TEMPFAIL, "451", "4.3.5",
@@ -148,7 +148,23 @@ static int plan_recipient(struct wb_making *m, struct wb_recipient_plan *r)
         return wb_making_bounce(m, r);
     if (wb_inbound_has_domain(m->conf, domain))
         return plan_inbound(m, r);
+    if (wb_making_is_loopback(m->env)) {
+        bool is_home;
+        int rc = wb_making_came_home(m, r, &is_home);
+
+        if (rc != EX_OK || is_home)
+            return rc;
+    }
     return plan_by_mailer(m, r);
+}
+
+/* Take a refusal back. */
+static void leave_alone(struct wb_making *m, struct wb_recipient_plan *r)
+{
+    *r = (struct wb_recipient_plan){.recipient = r->recipient,
+                                    .class = r->class};
+    m->plan->decision = WB_ACCEPT;
+    m->plan->reply = (struct wb_reply){NULL, NULL, NULL};
 }
 
 /* Its bounce would be routed by the suffix. */
@@ -182,6 +198,8 @@ static int make(struct wb_making *m)
     for (size_t i = 0; rc == EX_OK && i < m->env->recipient_count; i++) {
         m->plan->recipients[i].recipient = &m->env->recipients[i];
         rc = plan_recipient(m, &m->plan->recipients[i]);
+        if (m->plan->decision == WB_REJECT && m->place == WB_PLACE_OWN_BOUNCE)
+            leave_alone(m, &m->plan->recipients[i]);
     }
     if (rc == EX_OK)
         rc = wb_making_agree(m);
@@ -200,11 +218,13 @@ int wb_plan_make(const struct wb_conf *conf, const struct wb_envelope *env,
         .p = p,
         .want_losses = want_losses,
         .is_own_client = is_own_client(conf, env),
+        .place = wb_making_place(conf, env),
         .plan = out,
         .err = err,
     };
 
     memset(out, 0, sizeof *out);
+    out->is_partial = m.place != WB_PLACE_WHOLE;
     start_matcher(&m.matcher, conf, env, p);
     out->recipients =
         wb_pool_array(p, env->recipient_count, sizeof out->recipients[0]);
@@ -231,6 +251,8 @@ int wb_plan_recipient_early(const struct wb_conf *conf,
 
     *decision = WB_ACCEPT;
     start_matcher(&m, conf, env, p);
+    if (wb_plan_is_own_bounce(env))
+        return EX_OK;
     if (is_ours && !wb_making_is_loopback(env)) {
         *decision = WB_REJECT;
         rc = wb_making_reply(out, p, "550", "5.1.2", NULL, NOT_FROM_OUTSIDE);

@@ -34,7 +34,8 @@ struct wb_recipient_plan {
     const char *esmtp;     /* "ORCPT=... NOTIFY=..." with rewritten */
     const struct wb_return_path *return_path; /* outbound only */
     const char *sender; /* outbound only: what its sender must be */
-    const char *bounce; /* what a signed return address told, for a header */
+    const char *bounce; /* what a return address told, for a header */
+    const char *kind;   /* what comes to one: "bounce" or "reply"; else NULL */
     struct wb_loss *losses; /* only when asked for */
     size_t loss_count;
 };
@@ -64,7 +65,9 @@ struct wb_plan {
     const char *from_header;        /* the new From; NULL: stays */
     const char *reply_to;           /* a Reply-To to add; NULL: none */
     bool breaks_dkim;               /* a signature that it has no longer fits */
-    unsigned passes;                /* 2: recipients need different senders */
+    unsigned passes; /* 2: recipients need different senders */
+    bool is_partial; /* recipients that are not rewritten are decided later, at
+                      * another listener of the MTA's, or not at all */
     struct wb_recipient_plan *recipients; /* as many as the envelope has */
     struct wb_action *actions; /* in the order in which to do them; none
                                 * unless decision is WB_ACCEPT */
@@ -91,6 +94,10 @@ int wb_plan_recipient_early(const struct wb_conf *conf,
                             const struct wb_recipient *recipient,
                             struct wb_pool *p, enum wb_decision *decision,
                             struct wb_reply *reply, struct wb_err *err);
+
+/* Is this a bounce that the MTA makes itself? Then it can be told nothing but
+ * to come again: what is wrong with it is left to the MTA. */
+bool wb_plan_is_own_bounce(const struct wb_envelope *env);
 
 /* Must the milter hand this header field over to the plan? True for those
  * that a criterion reads and for those that waybill gives meaning to. */

@@ -4,6 +4,8 @@
 #include <strings.h>
 #include <sysexits.h>
 
+#include "conf/return_domain.h"
+
 /* An empty list asks nothing; a fact that is missing is in no list. */
 static bool allows(const struct wb_strings *list, const char *text)
 {
@@ -50,30 +52,10 @@ enum wb_verdict wb_return_path_choose(const struct wb_conf *conf,
     return WB_YES;
 }
 
-/* Could rp have made domain? "return.%d" made everything below "return.". */
-static bool is_made_by(const struct wb_return_path *rp, const char *domain)
-{
-    const char *hole = strstr(rp->domain, "%d");
-    size_t before, after, length = strlen(domain);
-
-    if (hole == NULL)
-        return strcasecmp(rp->domain, domain) == 0;
-    before = (size_t)(hole - rp->domain);
-    after = strlen(hole + 2);
-    return length > before + after &&
-           strncasecmp(domain, rp->domain, before) == 0 &&
-           strcasecmp(domain + length - after, hole + 2) == 0;
-}
-
 static bool is_return_domain(const struct wb_conf *conf, const char *domain)
 {
-    if (wb_strings_hold(&conf->bounces.domains, domain))
-        return true;
-    for (size_t i = 0; i < conf->return_path_count; i++)
-        if (conf->return_paths[i].mode != WB_RETURN_KEEP &&
-            is_made_by(&conf->return_paths[i], domain))
-            return true;
-    return false;
+    return wb_strings_hold(&conf->bounces.domains, domain) ||
+           wb_return_domain_is_made(conf, WB_MODES_MOVING, domain);
 }
 
 static const char *fill_domain(struct wb_pool *p, const char *pattern,
@@ -172,68 +154,80 @@ int wb_return_path_apply(const struct wb_conf *conf,
     return EX_OK;
 }
 
-/* The domain that rp turned into domain; NULL when it cannot be told. */
-static const char *domain_behind(struct wb_pool *p,
-                                 const struct wb_return_path *rp,
-                                 const char *domain)
+/* Give what came back to a return domain its own domain again, as the
+ * configuration implies it; *sender is {0} where it does not. text: the local
+ * part as on the wire. */
+static int move_back(const struct wb_conf *conf, unsigned modes,
+                     const char *text, size_t octets, const char *domain,
+                     struct wb_pool *p, struct wb_address *sender)
 {
-    const char *hole = strstr(rp->domain, "%d");
-    const struct wb_addrspec *only = rp->senders.entries;
-    const char *at;
+    const char *source, *back;
+    int rc = wb_return_domain_source(conf, modes, domain, p, &source);
 
-    if (hole != NULL) {
-        size_t before = (size_t)(hole - rp->domain);
-
-        return wb_pool_strndup(p, domain + before,
-                               strlen(domain) - before - strlen(hole + 2));
-    }
-    if (rp->senders.count != 1)
-        return NULL;
-    at = strrchr(only->text, '@');
-    return at != NULL ? at + 1 : only->text;
+    memset(sender, 0, sizeof *sender);
+    if (rc != EX_OK || source == NULL)
+        return rc;
+    back = wb_pool_printf(p, "%.*s@%s", (int)octets, text, source);
+    if (back == NULL)
+        return EX_OSERR;
+    rc = wb_address_parse(p, back, sender, NULL);
+    return rc == EX_DATAERR ? EX_OK : rc;
 }
 
-/* A BATV address came back: give its sender its own domain again. */
-static int restore_domain(const struct wb_conf *conf, struct wb_address *sender,
-                          struct wb_pool *p, struct wb_err *err)
+/* The longest max_age of the signing return paths that lead to a domain. */
+static unsigned max_age_days(const struct wb_conf *conf, const char *domain)
 {
-    for (size_t i = 0; i < conf->return_path_count; i++) {
-        const struct wb_return_path *rp = &conf->return_paths[i];
-        const char *domain, *text;
-
-        if (rp->mode != WB_RETURN_BATV || !is_made_by(rp, sender->domain))
-            continue;
-        domain = domain_behind(p, rp, sender->domain);
-        text =
-            domain == NULL ? NULL : wb_address_format(p, sender->local, domain);
-        return text == NULL ? wb_err_set(err, EX_OSERR, "out of memory")
-                            : wb_address_parse(p, text, sender, err);
-    }
-    return EX_OK;
-}
-
-/* The return paths that lead to a domain. */
-struct makers {
-    unsigned max_age_days; /* of the signing ones, the longest */
-    bool any, unsigned_ones;
-};
-
-static struct makers makers_of(const struct wb_conf *conf, const char *domain)
-{
-    struct makers m = {.max_age_days = 10};
+    unsigned days = 10;
 
     for (size_t i = 0; i < conf->return_path_count; i++) {
         const struct wb_return_path *rp = &conf->return_paths[i];
 
-        if (rp->mode == WB_RETURN_KEEP || !is_made_by(rp, domain))
-            continue;
-        m.any = true;
-        if (rp->mode == WB_RETURN_DOMAIN)
-            m.unsigned_ones = true;
-        else if (rp->max_age_days > m.max_age_days)
-            m.max_age_days = rp->max_age_days;
+        if ((WB_MODE(rp->mode) & WB_MODES_SIGNED) != 0 &&
+            wb_return_path_makes(rp, domain) && rp->max_age_days > days)
+            days = rp->max_age_days;
     }
-    return m;
+    return days;
+}
+
+bool wb_return_path_is_postmaster(const struct wb_address *address)
+{
+    return strcasecmp(address->local, "postmaster") == 0;
+}
+
+/* Where unsigned addresses are good, "prvs=..." may be somebody else's token,
+ * which mode domain moved here. */
+static bool is_good_unsigned(const struct wb_conf *conf,
+                             const struct wb_address *address)
+{
+    return wb_return_path_is_postmaster(address) ||
+           wb_return_domain_is_made(conf, WB_MODE(WB_RETURN_DOMAIN),
+                                    address->domain) ||
+           !wb_return_domain_is_made(conf, WB_MODES_SIGNED, address->domain);
+}
+
+static int move_back_unsigned(const struct wb_conf *conf,
+                              const struct wb_address *address,
+                              struct wb_pool *p, struct wb_token *out)
+{
+    unsigned modes = wb_return_path_is_postmaster(address)
+                         ? WB_MODES_MOVING
+                         : WB_MODE(WB_RETURN_DOMAIN);
+
+    *out = (struct wb_token){.verdict = WB_TOKEN_IS_VALID,
+                             .age_days = WB_TOKEN_AGE_UNKNOWN};
+    return move_back(conf, modes, address->text,
+                     strlen(address->text) - strlen(address->domain) - 1,
+                     address->domain, p, &out->sender);
+}
+
+static int move_back_batv(const struct wb_conf *conf, struct wb_pool *p,
+                          struct wb_token *out)
+{
+    const struct wb_address sender = out->sender;
+
+    return move_back(conf, WB_MODE(WB_RETURN_BATV), sender.text,
+                     strlen(sender.text) - strlen(sender.domain) - 1,
+                     sender.domain, p, &out->sender);
 }
 
 int wb_return_path_read(const struct wb_conf *conf,
@@ -241,26 +235,18 @@ int wb_return_path_read(const struct wb_conf *conf,
                         struct wb_pool *p, struct wb_token *out,
                         struct wb_err *err)
 {
-    const struct makers makers = makers_of(conf, address->domain);
     const struct wb_signer signer = {.secret = &conf->secret,
                                      .now_s = now_s,
-                                     .max_age_days = makers.max_age_days};
+                                     .max_age_days =
+                                         max_age_days(conf, address->domain)};
     int rc = wb_token_decode(&signer, address, p, out, err);
 
     if (rc != EX_OK)
         return rc;
-    /* Where unsigned addresses are good, "prvs=..." may be somebody else's
-     * token, which mode domain moved here. */
     if (out->verdict != WB_TOKEN_IS_VALID &&
-        out->verdict != WB_TOKEN_IS_EXPIRED &&
-        (!makers.any || makers.unsigned_ones ||
-         strcasecmp(address->local, "postmaster") == 0)) {
-        memset(out, 0, sizeof *out);
-        out->verdict = WB_TOKEN_IS_VALID;
-        out->age_days = WB_TOKEN_AGE_UNKNOWN;
-    }
-    if (out->kind == WB_TOKEN_BATV && out->sender.text != NULL)
-        return restore_domain(conf, &out->sender, p, err) == EX_OK ? EX_OK
-                                                                   : EX_OSERR;
-    return EX_OK;
+        out->verdict != WB_TOKEN_IS_EXPIRED && is_good_unsigned(conf, address))
+        rc = move_back_unsigned(conf, address, p, out);
+    else if (out->kind == WB_TOKEN_BATV && out->sender.text != NULL)
+        rc = move_back_batv(conf, p, out);
+    return rc == EX_OK ? EX_OK : wb_err_set(err, EX_OSERR, "out of memory");
 }

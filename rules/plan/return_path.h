@@ -31,18 +31,22 @@ int wb_return_path_apply(const struct wb_conf *conf,
                          const char **out, struct wb_err *err);
 
 /* Read a return address that came back to a bounce domain.
- * out->sender: with batv the original domain stands in it, as the
- *      configuration implies it.
- * What is not signed by us is VALID (kind is WB_TOKEN_NONE, sender is not
- * known) where a return_path of mode domain makes such addresses, or where no
- * return_path leads to this domain at all; where all that do sign, it is
- * FOREIGN or FORGED. postmaster is always VALID (RFC 5321, 4.5.1).
+ * out->sender: of batv and of unsigned addresses, the sender in the domain
+ *      that the configuration implies; text is NULL where it does not.
+ * What is not signed by us is VALID (kind is WB_TOKEN_NONE) where a
+ * return_path of mode domain makes such addresses, or where no return_path
+ * leads to this domain at all; where all that do sign, it is FOREIGN or
+ * FORGED. postmaster is always VALID (RFC 5321, 4.5.1).
  * Returns EX_OK with out->verdict; EX_CONFIG (no key) or EX_OSERR: no verdict.
  */
 int wb_return_path_read(const struct wb_conf *conf,
                         const struct wb_address *address, int64_t now_s,
                         struct wb_pool *p, struct wb_token *out,
                         struct wb_err *err);
+
+/* Is it the postmaster of a return domain? Not a return address, then, or not
+ * for sure. address has a local part. */
+bool wb_return_path_is_postmaster(const struct wb_address *address);
 
 /* "domain", "batv", ... as in the configuration, or "address". */
 const char *wb_return_mode_name(enum wb_return_mode mode);

@@ -242,12 +242,78 @@ def test_relay_domains_are_those_nobody_knows(bench):
     assert bench.value("relay_recipient_maps").startswith("pcre:")
 
 
+LOCAL = "mydestination = mx.example, return.example.com\n"
+GATEWAY = "relay_domains = return.example.com\n"
+
+
+@pytest.mark.parametrize("main", [
+    LOCAL + "local_recipient_maps =\n", LOCAL + "local_recipient_maps = static:all\n",
+    GATEWAY, GATEWAY + "relay_recipient_maps = inline:{@return.example.com=ok}\n",
+], ids=["local", "static", "gateway", "gateway-all"])
+def test_a_return_domain_where_nobody_is_refused_is_fine(bench, main):
+    bench.configure(ROUTES + INBOUND)
+    bench.main.write_text(bench.main.read_text().replace("mydestination =", "proxy_interfaces ="))
+    add(bench, main)
+    bench.apply()
+
+
+def test_a_delimiter_that_cuts_signed_addresses_is_told(bench):
+    add(bench, "recipient_delimiter = +=\n")
+    bench.configure(ROUTES + INBOUND)
+    assert "recipient_delimiter" not in bench.apply().stderr
+    bench.configure(ROUTES + INBOUND + 'return_path s { mode = srs  domain = "return.example.com" }\n')
+    assert "recipient_delimiter: is +=" in bench.apply().stderr
+
+
 def test_after_queue(bench):
     bench.configure("attach = after_queue\n" + ROUTES)
     bench.apply()
     assert bench.value("content_filter") == "waybill-in:[127.0.0.1]:10028"
     assert bench.value("smtpd_milters") == ""
     assert "pickup/unix/content_filter" not in bench.postconf("-Px")
+
+
+def test_after_queue_meets_bounces_in_front(bench):
+    """What is in front of the queue refuses, and sends bounces home."""
+    bench.configure("attach = after_queue\n" + ROUTES + INBOUND)
+    add(bench, "smtpd_milters = inet:127.0.0.1:8891\n")
+    before = [bench.main.read_text(), bench.master.read_text()]
+    bench.apply()
+    ours = "{ unix:waybill/milter.sock, default_action=tempfail }"
+    assert bench.value("content_filter") == "waybill-in:[127.0.0.1]:10028"
+    assert bench.value("smtpd_milters") == ours + ", inet:127.0.0.1:8891"
+    services = bench.postconf("-Px")
+    assert f"submission/inet/smtpd_milters = {ours}, inet:127.0.0.1:8891 inet:127.0.0.1:8892" in services
+    assert "10025/inet/smtpd_milters =\n" in services
+    bench.apply("--undo")
+    assert [bench.main.read_text(), bench.master.read_text()] == before
+
+
+def test_a_filter_hands_mail_back_past_the_milter(bench):
+    """It was in front of the filter, and will be behind it."""
+    bench.configure("attach = after_queue\n" + ROUTES + INBOUND)
+    add(bench, "content_filter = amavis:[127.0.0.1]:10024\nsmtpd_milters = inet:127.0.0.1:8891\n")
+    add(bench, "127.0.0.1:10026 inet n - n - - smtpd\n"
+               "  -o content_filter=waybill-in:[127.0.0.1]:10028\n", "master")
+    bench.apply()
+    services = bench.postconf("-Px")
+    assert "10026/inet/smtpd_milters = inet:127.0.0.1:8891\n" in services
+    assert "waybill/milter.sock" in bench.value("smtpd_milters")
+    bench.configure("attach = after_queue\n" + ROUTES)
+    bench.apply()
+    assert "waybill_filtered_milters" not in bench.main.read_text() + bench.master.read_text()
+
+
+def test_postfix_shows_the_bounces_that_it_makes(bench):
+    bench.configure(ROUTES + INBOUND)
+    bench.apply()
+    services = bench.postconf("-Px")
+    assert "waybill-cleanup-bounce/unix/non_smtpd_milters = " \
+        "{ unix:waybill/milter.sock, default_action=tempfail }\n" in services
+    assert "waybill-cleanup-bounce/unix/milter_macro_daemon_name = waybill-bounce\n" in services
+    add(bench, "internal_mail_filter_classes = bounce\nnon_smtpd_milters = inet:127.0.0.1:8891\n")
+    bench.apply()
+    assert "default_action=tempfail }, inet:127.0.0.1:8891\n" in bench.postconf("-Px")
 
 
 def test_waybill_follows_a_content_filter(bench):
@@ -286,6 +352,15 @@ REFUSALS = [
     ("chroot", "", "", 'socket = "unix:/run/elsewhere/milter.sock"\n', "chrooted"),
     ("nowhere to deliver", "", "", 'inbound_unmatched = deliver\n' + INBOUND, "nowhere to deliver"),
     ("open relay", "smtpd_relay_restrictions =\n", "", "", "permit_mynetworks"),
+    ("return domain of local users", "mydestination = mx.test, return.example.com\n", "", INBOUND,
+     "return.example.com is in mydestination"),
+    ("return domain of aliases", "virtual_alias_domains = return.example.com\n", "", INBOUND,
+     "return.example.com is in virtual_alias_domains"),
+    ("return domain of mailboxes", "virtual_mailbox_domains = return.example.com\n", "", INBOUND,
+     "return.example.com is in virtual_mailbox_domains"),
+    ("return domain of a gateway",
+     "relay_domains = return.example.com\nrelay_recipient_maps = inline:{x@y.test=ok}\n", "", INBOUND,
+     "return.example.com is in relay_domains"),
     ("broken main.cf", "virtual_alias_domains = broken:/nowhere\n", "", INBOUND, "broken"),
 ]
 
@@ -493,6 +568,7 @@ def test_undo_waits_for_the_queue_and_goes_on(plain):
     # detached, but the queue still finds its way
     assert plain.value("smtpd_milters") == ""
     assert "pickup/unix/content_filter =\n" in plain.postconf("-Px")
+    assert "waybill-cleanup-bounce/unix/non_smtpd_milters =\n" in plain.postconf("-Px")
     assert first_answer(plain, f"u@d.test.bulk.{plain.label()}.waybill.invalid").startswith("waybill-")
     queue(plain, "u@other.test")
     plain.apply("--undo", "--wait", "1")

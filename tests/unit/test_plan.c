@@ -621,9 +621,11 @@ static void own_suffixes_pass_the_loopback_listener(void **state)
         struct wb_pool *p = wb_pool_new(0);
         struct wb_plan first, second, outside;
 
-        /* a sender of no rule but this, for the literal */
+        /* a sender of no rule but this, for the literal; a bounce's is null */
         if (i == 1)
             row.sender = NULL;
+        if (i == 3)
+            row.sender = "<>";
         plan_row(&row, p, &first, false);
         assert_non_null(first.recipients[0].rewritten);
         row.recipients[0] = first.recipients[0].rewritten;
@@ -638,7 +640,8 @@ static void own_suffixes_pass_the_loopback_listener(void **state)
         ROW_TRUE(&row,
                  second.recipients[0].webhook == first.recipients[0].webhook);
         ROW_TRUE(&row, second.sender_to == NULL);
-        assert_int_equal(second.action_count, 1); /* the tag or the mark */
+        /* the tag or the webhook's mark, and the bounce's */
+        assert_int_equal(second.action_count, i == 3 ? 2 : 1);
         assert_int_equal(second.actions[0].kind, WB_ADD_HEADER);
         wb_pool_free(p);
     }
@@ -797,10 +800,11 @@ static void unsigned_bounces_are_refused_where_all_are_signed(void **state)
     assert_string_equal(bounce(p, "postmaster@signed.example.com", 0, &mark),
                         "");
     assert_string_equal(bounce(p, "info@return.example.com", 0, &mark), "");
+    assert_string_equal(mark, "sender=<info@example.com>");
     /* somebody else's BATV address, moved there by mode = domain */
     assert_string_equal(
         bounce(p, "prvs=0123abcdef=info@return.example.com", 0, &mark), "");
-    assert_null(mark);
+    assert_string_equal(mark, "sender=<prvs=0123abcdef=info@example.com>");
     wb_pool_free(p);
 }
 

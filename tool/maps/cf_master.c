@@ -210,9 +210,9 @@ char *wb_master_append(struct wb_pool *pool, const char *text, const char *key,
 static bool is_own_option(struct wb_pool *pool, const char *text,
                           const struct option *o)
 {
-    static const char *const own[] = {"$waybill_content_filter",
-                                      "waybill-cleanup-bounce",
-                                      "$waybill_bounce_classes"};
+    static const char *const own[] = {
+        "$waybill_content_filter", "$waybill_filtered_milters",
+        "waybill-cleanup-bounce", "$waybill_bounce_classes"};
     const char *value = trimmed(pool, text, o->value, o->value_end);
 
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {

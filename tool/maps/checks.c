@@ -233,7 +233,7 @@ static void check_smtpd(struct check *c, const struct wb_cf_entry *entry,
     const char *socket =
         wb_postfix_socket(c->site->pool, c->conf, c->conf->socket);
 
-    if (c->conf->attach != WB_BEFORE_QUEUE)
+    if (!wb_postfix_has_front(c->entries))
         return;
     check_proxy_filter(c, entry);
     if (strncmp(socket, "unix:/", 6) == 0 && is_chrooted(c, fields))
@@ -338,6 +338,48 @@ static int check_deliverable(struct check *c, struct wb_err *err)
     return code;
 }
 
+/* A return address is nobody's mailbox: where Postfix looks for its user, it
+ * is refused before it could be read. */
+static int check_bounce_domains(struct check *c, struct wb_err *err)
+{
+    const struct wb_origin *at = &c->conf->bounces.origin;
+    int code = EX_OK;
+
+    for (size_t i = 0; code == EX_OK && i < c->entries->bounce_count; i++) {
+        const char *domain = c->entries->bounce_domains[i], *why;
+
+        code = wb_site_refuses_unknown(c->site, domain, &why, err);
+        if (code == EX_OK && why != NULL)
+            wb_problem_add(c->problems, WB_ERROR, at->file, at->line, "bounces",
+                           "%s is in %s of %s, and Postfix refuses unknown "
+                           "users there before a return address could be "
+                           "read; a domain of its own is right",
+                           domain, why, c->site->main_cf);
+    }
+    return code;
+}
+
+static bool signs(const struct wb_conf *conf)
+{
+    for (size_t i = 0; i < conf->return_path_count; i++) {
+        enum wb_return_mode mode = conf->return_paths[i].mode;
+
+        if (mode != WB_RETURN_KEEP && mode != WB_RETURN_DOMAIN)
+            return true;
+    }
+    return false;
+}
+
+/* "=" is in all signed addresses; "+" only in some SRS hashes. */
+static void check_delimiter(struct check *c)
+{
+    if (signs(c->conf) && strchr(value(c, "recipient_delimiter"), '=') != NULL)
+        MAIN_WARNING(c, "recipient_delimiter",
+                     "is %s: where a return domain is shared with users, "
+                     "Postfix cuts waybill's signed addresses at the \"=\"",
+                     value(c, "recipient_delimiter"));
+}
+
 int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
                   struct wb_problems *problems, struct wb_err *err)
 {
@@ -360,7 +402,10 @@ int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
     if (problems->error_count == 0)
         wb_listener_check(site, c.conf, problems);
     check_restrictions(&c);
+    check_delimiter(&c);
     code = check_tables(&c, err);
+    if (code == EX_OK)
+        code = check_bounce_domains(&c, err);
     if (code == EX_OK)
         code = check_deliverable(&c, err);
     if (code == EX_OK && (problems->error_count > 0 || problems->out_of_memory))

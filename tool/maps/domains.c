@@ -89,22 +89,35 @@ static int list_has(struct wb_site *site, const char *text, const char *domain,
     return code;
 }
 
-static int is_known(struct wb_site *site, const char *domain, bool *known,
-                    struct wb_err *err)
+/* The lists of domains, and the tables of recipients that are known there;
+ * NULL: whatever those say, mail there is for others. */
+static const struct {
+    const char *domains, *recipients;
+} lists[] = {{"mydestination", "local_recipient_maps"},
+             {"virtual_alias_domains", NULL},
+             {"virtual_mailbox_domains", NULL},
+             {"relay_domains", "relay_recipient_maps"}};
+
+enum { LISTS = sizeof lists / sizeof lists[0], RELAY_DOMAINS = LISTS - 1 };
+
+/* The list that domain is in; LISTS: none. */
+static int find_list(struct wb_site *site, const char *domain, size_t *list,
+                     struct wb_err *err)
 {
-    static const char *const lists[] = {
-        "mydestination", "virtual_alias_domains", "virtual_mailbox_domains",
-        "relay_domains"};
     bool with_below =
         strstr(wb_site_value(site, "parent_domain_matches_subdomains"),
                "relay_domains") != NULL;
-    int code = EX_OK;
 
-    *known = false;
-    for (size_t i = 0; i < 4 && code == EX_OK && !*known; i++)
-        code = list_has(site, wb_site_value(site, lists[i]), domain,
-                        i == 3 && with_below, known, err);
-    return code;
+    for (*list = 0; *list < LISTS; ++*list) {
+        bool has = false;
+        int code =
+            list_has(site, wb_site_value(site, lists[*list].domains), domain,
+                     *list == RELAY_DOMAINS && with_below, &has, err);
+
+        if (code != EX_OK || has)
+            return code;
+    }
+    return EX_OK;
 }
 
 int wb_site_unknown_domains(struct wb_site *site,
@@ -116,14 +129,58 @@ int wb_site_unknown_domains(struct wb_site *site,
     size_t count = 0;
 
     for (size_t i = 0; i < domains->count; i++) {
-        bool known;
-        int code = is_known(site, domains->items[i], &known, err);
+        size_t in;
+        int code = find_list(site, domains->items[i], &in, err);
 
         if (code != EX_OK)
             return code;
-        if (!known)
+        if (in == LISTS)
             list[count++] = domains->items[i];
     }
     *unknown = (struct wb_strings){list, count};
     return EX_OK;
+}
+
+/* Do these tables know whomever they are asked for? One that cannot be asked
+ * does not. */
+static int know_all(struct wb_site *site, const char *tables,
+                    const char *domain, bool *all, struct wb_err *err)
+{
+    const char *keys = wb_say(site->pool, "waybill=any@%s\nwaybill=any\n@%s\n",
+                              domain, domain);
+    struct wb_strings items = wb_cf_list(site->pool, tables);
+
+    *all = false;
+    for (size_t i = 0; i < items.count && !*all; i++) {
+        char *answer = NULL;
+        int code = wb_site_ask(site, without_proxy(items.items[i]), keys,
+                               &answer, err);
+
+        if (code != EX_OK && code != EX_CONFIG)
+            return code;
+        *all = code == EX_OK && answer[0] != '\0';
+    }
+    return EX_OK;
+}
+
+int wb_site_refuses_unknown(struct wb_site *site, const char *domain,
+                            const char **why, struct wb_err *err)
+{
+    const char *tables;
+    size_t in;
+    bool all = false;
+    int code = find_list(site, domain, &in, err);
+
+    *why = NULL;
+    if (code != EX_OK || in == LISTS)
+        return code;
+    *why = lists[in].domains;
+    if (lists[in].recipients == NULL)
+        return EX_OK;
+    tables = wb_site_value(site, lists[in].recipients);
+    if (*tables != '\0')
+        code = know_all(site, tables, domain, &all, err);
+    if (*tables == '\0' || all)
+        *why = NULL;
+    return code;
 }

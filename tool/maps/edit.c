@@ -101,12 +101,14 @@ static void set_dsn(struct edit *e)
         {"waybill_dsn_header_checks", "header_checks"},
         {"waybill_dsn_mime_header_checks", "mime_header_checks"},
         {"waybill_dsn_nested_header_checks", "nested_header_checks"},
-        {"waybill_dsn_milters", "non_smtpd_milters"},
     };
     struct wb_site *site = e->site;
     const char *classes = wb_site_raw(site, "internal_mail_filter_classes");
     const char *body = wb_site_raw(site, "body_checks");
     const char *canonical = wb_site_raw(site, "recipient_canonical_maps");
+    const char *own =
+        wb_postfix_takes_mail(e->entries) ? "$waybill_milters" : "";
+    const char *milters = "";
     bool is_filtered = list_holds(
         e, wb_site_value(site, "internal_mail_filter_classes"), "bounce");
 
@@ -114,8 +116,13 @@ static void set_dsn(struct edit *e)
                  is_filtered || *classes == '\0'
                      ? (is_filtered ? classes : "bounce")
                      : wb_say(site->pool, "bounce, %s", classes));
-    if (!is_filtered)
+    if (is_filtered)
+        milters = wb_site_raw(site, "non_smtpd_milters");
+    else
         body = "";
+    set(e, "waybill_dsn_milters",
+        wb_say(site->pool, "%s%s%s", own, *own && *milters ? ", " : "",
+               milters));
     set(e, "waybill_dsn_body_checks",
         wb_say(site->pool, "pcre:$waybill_directory/dsn.pcre%s%s",
                *body ? ", " : "", body));
@@ -139,19 +146,27 @@ static void set_relay(struct edit *e, const struct wb_strings *domains)
     prepend(e, "relay_recipient_maps", "waybill_relay_recipient_maps");
 }
 
-/* Does mail come to the hop another way already: from the listener to which
- * the site's own content filter hands mail back? */
+/* The listener to which the site's own content filter hands mail back: the
+ * milter sees its mail in front of the filter and behind it, and has no part
+ * in between. */
+static bool is_follower(struct edit *e, const struct wb_cf *cf,
+                        const struct wb_cf_entry *entry)
+{
+    const char *filter =
+        wb_master_option(e->site->pool, cf, entry, "content_filter");
+
+    return filter != NULL &&
+           strcmp(filter, wb_postfix_hop(e->site->pool, e->conf)) == 0;
+}
+
+/* Does mail come to the hop another way already? */
 static bool hop_is_chained(struct edit *e)
 {
-    const char *hop = wb_postfix_hop(e->site->pool, e->conf);
     struct wb_cf cf;
 
     wb_cf_parse(e->site->pool, WB_MASTER_CF, e->site->base_master, &cf);
     for (size_t i = 0; i < cf.count; i++) {
-        const char *filter = wb_master_option(e->site->pool, &cf,
-                                              &cf.entries[i], "content_filter");
-
-        if (filter != NULL && strcmp(filter, hop) == 0)
+        if (is_follower(e, &cf, &cf.entries[i]))
             return true;
     }
     return false;
@@ -166,10 +181,13 @@ static void edit_main(struct edit *e, const struct wb_strings *domains)
     set(e, "waybill_milters",
         wb_say(pool, "{ %s, default_action=tempfail }",
                wb_postfix_socket(pool, e->conf, e->conf->socket)));
+    set_if_asked(e, "waybill_filtered_milters",
+                 wb_site_raw(site, "smtpd_milters"));
+    if (wb_postfix_has_front(e->entries))
+        prepend(e, "smtpd_milters", "waybill_milters");
     if (e->conf->attach == WB_BEFORE_QUEUE) {
         set_if_asked(e, "waybill_content_filter",
                      wb_postfix_hop(pool, e->conf));
-        prepend(e, "smtpd_milters", "waybill_milters");
     } else if (!hop_is_chained(e)) {
         set(e, "waybill_content_filter", wb_postfix_hop(pool, e->conf));
         prepend(e, "content_filter", "waybill_content_filter");
@@ -190,16 +208,29 @@ static void edit_main(struct edit *e, const struct wb_strings *domains)
     set_dsn(e);
 }
 
-static void edit_smtpd(struct edit *e, const char *key)
+static void edit_milters(struct edit *e, const struct wb_cf *cf,
+                         const struct wb_cf_entry *entry)
 {
     struct wb_pool *pool = e->site->pool;
 
-    if (e->conf->attach == WB_BEFORE_QUEUE)
-        e->master = wb_master_prepend(pool, e->master, key, "smtpd_milters",
-                                      "waybill_milters", false);
-    e->master =
-        wb_master_prepend(pool, e->master, key, "smtpd_recipient_restrictions",
-                          "waybill_recipient_restrictions", true);
+    if (!is_follower(e, cf, entry))
+        e->master =
+            wb_master_prepend(pool, e->master, entry->key, "smtpd_milters",
+                              "waybill_milters", false);
+    else if (wb_master_option(pool, cf, entry, "smtpd_milters") == NULL)
+        e->master =
+            wb_master_append(pool, e->master, entry->key, "smtpd_milters",
+                             "$waybill_filtered_milters");
+}
+
+static void edit_smtpd(struct edit *e, const struct wb_cf *cf,
+                       const struct wb_cf_entry *entry)
+{
+    if (wb_postfix_has_front(e->entries))
+        edit_milters(e, cf, entry);
+    e->master = wb_master_prepend(e->site->pool, e->master, entry->key,
+                                  "smtpd_recipient_restrictions",
+                                  "waybill_recipient_restrictions", true);
 }
 
 static void edit_bounce(struct edit *e, const struct wb_cf *cf,
@@ -235,7 +266,7 @@ static void edit_services(struct edit *e)
 
         wb_master_fields(pool, &cf, entry, &fields);
         if (strcmp(fields.command, "smtpd") == 0)
-            edit_smtpd(e, entry->key);
+            edit_smtpd(e, &cf, entry);
         else if (strcmp(fields.command, "bounce") == 0)
             edit_bounce(e, &cf, entry);
         else if (strcmp(fields.command, "pickup") == 0 &&

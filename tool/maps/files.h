@@ -33,6 +33,14 @@ void wb_postfix_files(const struct wb_entries *entries, struct wb_pool *pool,
 struct wb_strings wb_postfix_domains(const struct wb_entries *entries,
                                      struct wb_pool *pool);
 
+/* Is there mail that comes in for waybill: to an inbound or bounce domain?
+ * Then the milter sees the bounces that Postfix makes, too. */
+bool wb_postfix_takes_mail(const struct wb_entries *entries);
+
+/* Does the milter sit at the site's own SMTP services? Behind the queue, only
+ * for mail that comes in. */
+bool wb_postfix_has_front(const struct wb_entries *entries);
+
 /* One service of master.cf. */
 struct wb_master_service {
     const char *key;  /* "waybill-in/unix" */

@@ -238,7 +238,18 @@ static struct wb_master_service hop_cleanup_service(struct wb_pool *pool)
     return entry(pool, "waybill-cleanup-hop", "unix", &t);
 }
 
-static struct wb_master_service cleanup_service(struct wb_pool *pool)
+bool wb_postfix_takes_mail(const struct wb_entries *e)
+{
+    return e->inbound_count + e->bounce_count > 0;
+}
+
+bool wb_postfix_has_front(const struct wb_entries *e)
+{
+    return e->conf->attach == WB_BEFORE_QUEUE || wb_postfix_takes_mail(e);
+}
+
+static struct wb_master_service cleanup_service(struct wb_pool *pool,
+                                                const struct wb_entries *e)
 {
     struct wb_text t;
 
@@ -249,6 +260,8 @@ static struct wb_master_service cleanup_service(struct wb_pool *pool)
     option(t.file, "header_checks", "$waybill_dsn_header_checks");
     option(t.file, "mime_header_checks", "$waybill_dsn_mime_header_checks");
     option(t.file, "nested_header_checks", "$waybill_dsn_nested_header_checks");
+    if (wb_postfix_takes_mail(e))
+        option(t.file, "milter_macro_daemon_name", WB_BOUNCE_LISTENER);
     option(t.file, "non_smtpd_milters", "$waybill_dsn_milters");
     option(t.file, "recipient_canonical_maps", "$waybill_dsn_canonical_maps");
     return entry(pool, "waybill-cleanup-bounce", "unix", &t);
@@ -269,7 +282,7 @@ struct wb_master_service *wb_postfix_services(const struct wb_entries *e,
     if (e->conf->webhook_count > 0)
         all[n++] = lmtp_service(pool);
     all[n++] = hop_cleanup_service(pool);
-    all[n++] = cleanup_service(pool);
+    all[n++] = cleanup_service(pool, e);
     *count = n;
     return all;
 }

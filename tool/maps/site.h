@@ -86,4 +86,11 @@ int wb_site_unknown_domains(struct wb_site *site,
                             const struct wb_strings *domains,
                             struct wb_strings *unknown, struct wb_err *err);
 
+/* Which parameter of Postfix takes mail for domain, and refuses recipients
+ * there that it does not know? A table that knows every recipient (static:all,
+ * "@domain") does not count; where there is none, Postfix refuses nobody.
+ * *why: NULL: none. Returns EX_OK, or as wb_site_ask. */
+int wb_site_refuses_unknown(struct wb_site *site, const char *domain,
+                            const char **why, struct wb_err *err);
+
 #endif
