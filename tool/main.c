@@ -17,6 +17,7 @@ static const struct {
     {"apply", wb_cmd_apply, "install them into the MTA, or undo that"},
     {"return-path", wb_cmd_return_path,
      "make a return address, or read one that came back"},
+    {"presets", wb_cmd_presets, "show what is known of mail providers"},
     {"reload", wb_cmd_reload, "make the milter read its configuration again"},
 };
 
