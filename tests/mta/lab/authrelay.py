@@ -111,17 +111,19 @@ class AuthRelay:
         finally:
             self.sasl.stop()
 
-    @staticmethod
-    def login_of(message):
-        """The account, without its realm, that a message came in under; None
-        if nobody logged in."""
+    def login_of(self, message):
+        """The account that a message came in under; None if nobody logged in."""
         for received in message.headers("Received"):
-            if found := re.search(r"\(Authenticated sender: ([^)@]+)", received):
-                return found.group(1)
+            if found := re.search(r"\(Authenticated sender: ([^)]+)\)", received):
+                return self._without_realm(found.group(1))
         return None
+
+    def _without_realm(self, login):
+        """Cyrus SASL calls the account one of its own realm one@realm."""
+        return login.removesuffix(f"@{self.name}")
 
     def methods(self):
         """{account: mechanism} of every login so far, the last one of each."""
-        found = re.findall(r"sasl_method=([\w-]+), sasl_username=([^\s@]+)",
+        found = re.findall(r"sasl_method=([\w-]+), sasl_username=(\S+)",
                            self.postfix.log_text())
-        return {account: method for method, account in found}
+        return {self._without_realm(account): method for method, account in found}
