@@ -343,7 +343,7 @@ const struct wb_preset *wb_preset_find(struct wb_checker *c,
         known = look_up(c, option, name);
     if (!known && !c->is_out_of_memory)
         tell_missing(c, option, name);
-    return known ? c->presets.items[known->index] : NULL;
+    return known && c->presets.items ? c->presets.items[known->index] : NULL;
 }
 
 /* ---- for `waybill presets` ------------------------------------------------
