@@ -48,7 +48,12 @@ ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h tool/dns/*
 
 .PHONY: all unit demo check fuzz fuzz-cover install uninstall clean format analyze
 
-all: $B/waybill-milter $B/waybill
+all: $B/waybill-milter $B/waybill $B/presets
+
+# Beside the programs, so that they find the presets before they are installed.
+$B/presets:
+	@mkdir -p $B
+	@ln -sfn $(CURDIR)/rules/presets $@
 
 $B/librules.a: $(RULES_OBJ)
 	@rm -f $@
@@ -150,13 +155,14 @@ MAN8 = contrib/man/waybill-milter.8
 install: all
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
 		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
-		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DATADIR)
+		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DATADIR)/presets
 	$(INSTALL) -m 755 $B/waybill-milter $(DESTDIR)$(SBINDIR)/
 	$(INSTALL) -m 755 $B/waybill $(DESTDIR)$(BINDIR)/
 	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/
 	$(INSTALL) -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5/
 	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -m 644 contrib/waybill.conf.sample $(DESTDIR)$(DATADIR)/
+	$(INSTALL) -m 644 rules/presets/*.conf $(DESTDIR)$(DATADIR)/presets/
 	$(INSTALL) -m 644 contrib/waybill-milter.service $(DESTDIR)$(DATADIR)/
 
 # The configuration in $(SYSCONFDIR)/waybill is the admin's and stays.

@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+PRESETS = [path.name for path in (ROOT / "rules/presets").iterdir()]
 
 
 def make(target, folder):
@@ -20,5 +21,9 @@ def test_install_and_uninstall(tmp_path):
         "etc/waybill/waybill.conf", "usr/bin/waybill", "usr/sbin/waybill-milter",
         "usr/share/man/man1/waybill.1", "usr/share/man/man5/waybill.conf.5",
         "usr/share/man/man8/waybill-milter.8", "usr/share/waybill/waybill.conf.sample",
-        "usr/share/waybill/waybill-milter.service"}
+        "usr/share/waybill/waybill-milter.service",
+        *(f"usr/share/waybill/presets/{name}" for name in PRESETS)}
+    told = subprocess.run([tmp_path / "usr/bin/waybill", "presets", "gmail"], text=True,
+                          check=True, capture_output=True, timeout=60).stdout
+    assert f"{tmp_path}/usr/share/waybill/presets/gmail.conf" in told
     assert make("uninstall", tmp_path) == {"etc/waybill/waybill.conf"}

@@ -18,6 +18,7 @@ static const struct {
     {"return-path", wb_cmd_return_path,
      "make a return address, read one that came back, rotate keys"},
     {"dns", wb_cmd_dns, "print the DNS records that are needed, and why"},
+    {"presets", wb_cmd_presets, "show what is known of mail providers"},
     {"reload", wb_cmd_reload, "make the milter read its configuration again"},
 };
 

@@ -158,7 +158,7 @@ static const char *nearest_kind(const char *kind)
     const char *found = NULL;
 
     for (size_t i = 1; i < count; i++)
-        if (wb_name_is_closer(all[i].kind, kind, &best))
+        if (!all[i].is_apart && wb_name_is_closer(all[i].kind, kind, &best))
             found = all[i].kind;
     return found;
 }
@@ -166,11 +166,18 @@ static const char *nearest_kind(const char *kind)
 static void tell_unknown_sections(struct wb_checker *c,
                                   const struct wb_raw *raw)
 {
+    const struct wb_schema_section *known;
     const struct wb_raw_section *s;
     const char *nearest;
 
     for (s = raw->first; s; s = s->next) {
-        if (wb_schema_section(s->kind))
+        known = wb_schema_section(s->kind);
+        if (known && known->is_apart)
+            wb_problem_add(c->problems, WB_ERROR, s->file, s->line, s->kind,
+                           "has no place here; a file %ss/%s.conf beside "
+                           "waybill.conf is right",
+                           s->kind, s->title);
+        if (known)
             continue;
         nearest = nearest_kind(s->kind);
         wb_problem_add(c->problems, WB_ERROR, s->file, s->line, s->kind,
@@ -294,6 +301,7 @@ static void end(struct wb_checker *c)
     wb_names_free(&c->rules);
     wb_names_free(&c->headers);
     wb_names_free(&c->files);
+    wb_shelf_free(&c->presets);
     free(c->matches);
     wb_pool_free(c->kept);
     wb_pool_free(c->scratch);
@@ -312,6 +320,8 @@ bool wb_conf_check(const struct wb_raw *raw, enum wb_conf_use use,
                            .is_broken = raw->is_broken,
                            .lacks_sections = raw->is_broken};
 
+    if (raw->first)
+        c.path = raw->first->file;
     if (c.kept && c.scratch && raw->first)
         check_all(&c, raw);
     else if (!c.kept || !c.scratch)

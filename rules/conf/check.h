@@ -20,6 +20,14 @@ struct wb_loaded {
     } * routes, *listeners; /* sorted by name */
 };
 
+/* The presets that were asked for so far. */
+struct wb_shelf {
+    struct wb_names names;    /* index: into items */
+    struct wb_preset **items; /* NULL: faulty, and told */
+    size_t count;
+    struct wb_strings folders; /* where their files are; empty: not known */
+};
+
 struct wb_checker {
     struct wb_loaded *loaded;
     struct wb_conf *conf;
@@ -27,14 +35,16 @@ struct wb_checker {
     struct wb_pool *kept;    /* until the check ends */
     struct wb_pool *scratch; /* until the section at hand is checked */
     struct wb_problems *problems;
+    const char *path; /* of waybill.conf, as it was given */
     enum wb_conf_use use;
     bool is_broken;      /* what seems to be missing may stand in unread text */
     bool lacks_sections; /* so what is referred to may be there after all */
     bool is_out_of_memory;
     size_t order; /* of rules, in the order of the files */
     struct wb_names routes, return_paths, webhooks, inbounds, listeners, rules;
-    struct wb_names headers;              /* that criteria read, lower case */
-    struct wb_names files;                /* one copy of each path */
+    struct wb_names headers; /* that criteria read, lower case */
+    struct wb_names files;   /* one copy of each path */
+    struct wb_shelf presets;
     const struct wb_raw_section *bounces; /* the first one */
     const char **matches;                 /* each inbound's match, as text */
 };
@@ -114,6 +124,22 @@ const char *wb_socket_fault(const char *text);
 const char *wb_loopback_fault(struct wb_pool *scratch, const char *text);
 const char *wb_tag_header_fault(const char *text);
 const char *wb_return_domain_fault(struct wb_pool *scratch, const char *text);
+
+/* preset.c: the preset that a route's option names. Returns NULL when there is
+ * none, or it is faulty, or out of memory (noted): each is told. */
+const struct wb_preset *wb_preset_find(struct wb_checker *c,
+                                       const struct wb_raw_option *option);
+void wb_shelf_free(struct wb_shelf *shelf);
+
+/* preset_route.c: raw, with preset's values where the route has none of its
+ * own. Lives in the scratch pool; NULL when out of memory (noted). */
+const struct wb_raw_section *wb_preset_fill(struct wb_checker *c,
+                                            const struct wb_preset *preset,
+                                            const struct wb_raw_section *raw);
+
+/* Tell what in a filled route does not go with its preset. */
+void wb_preset_judge(struct wb_checker *c, const struct wb_preset *preset,
+                     const struct wb_raw_section *raw);
 
 /* files.c: the files that a configuration names. */
 void wb_secret_check(struct wb_checker *c, const struct wb_raw_section *top);

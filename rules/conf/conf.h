@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "conf/preset.h"
 #include "conf/problem.h"
 #include "conf/secret.h"
 #include "mail/address.h"
@@ -41,6 +42,7 @@ struct wb_route {
     const char *name; /* a DNS label, lower case */
     struct wb_origin origin;
     bool is_direct;
+    const struct wb_preset *preset; /* NULL: none */
     const char *host; /* name or "[192.0.2.1]"; no MX look-up is made */
     unsigned port;
     enum wb_tls tls;

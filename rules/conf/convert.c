@@ -360,7 +360,8 @@ static void convert_default(struct wb_checker *c, const char *kind,
     convert(c, kind, option, &raw, target);
 }
 
-/* The section that has such an option; NULL: none or several. */
+/* The section of waybill.conf that has such an option; NULL: none or
+ * several. */
 static const struct wb_schema_section *home_of(const char *name)
 {
     size_t count;
@@ -368,7 +369,7 @@ static const struct wb_schema_section *home_of(const char *name)
     const struct wb_schema_section *found = NULL;
 
     for (size_t i = 0; i < count; i++)
-        if (wb_schema_option(&all[i], name)) {
+        if (!all[i].is_apart && wb_schema_option(&all[i], name)) {
             if (found)
                 return NULL;
             found = &all[i];

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "conf/conf.h"
+#include "conf/preset.h"
 
 #define COUNT(array)    (sizeof(array) / sizeof *(array))
 #define IN(type, field) offsetof(struct type, field)
@@ -63,6 +64,11 @@ static const struct wb_word replies_words[] = {
     {"sender", WB_TO_SENDER, false},
     {"address", WB_TO_ADDRESS, false},
     {"reject", WB_TO_NOBODY, false},
+    {0}};
+static const struct wb_word account_words[] = {
+    {"address", WB_ACCOUNT_ADDRESS, false},
+    {"local", WB_ACCOUNT_LOCAL, false},
+    {"account", WB_ACCOUNT_ID, false},
     {0}};
 
 static const struct wb_option top_options[] = {
@@ -140,6 +146,8 @@ static const struct wb_option top_options[] = {
 };
 
 static const struct wb_option route_options[] = {
+    ROW(TEXT, "preset", WB_NOT_STORED,
+        .help = "what is known of a provider; `waybill presets` lists them"),
     ROW(TEXT, "host", IN(wb_route, host),
         .help = "the relay: a name, or an address in brackets"),
     ROW(NUMBER, "port", IN(wb_route, port), .min = 1, .max = 65535,
@@ -237,6 +245,43 @@ static const struct wb_option listener_options[] = {
         .help = "whose mail comes in by it: inbound or outbound"),
 };
 
+static const struct wb_option preset_options[] = {
+    ROW(TEXT, "title", IN(wb_preset, title), .help = "the provider's name"),
+    ROW(TEXT, "host", IN(wb_preset, host),
+        .help = "the relay; without it every route has its own"),
+    ROW(TEXT, "host_hint", IN(wb_preset, host_hint),
+        .help = "what a route's host must be, where that differs"),
+    ROW(LIST, "ports", WB_NOT_STORED,
+        .help = "\"465 tls\", \"587 starttls\" ...; the first is the default"),
+    ROW(TEXT, "auth", IN(wb_preset, auth), .help = "as in a route"),
+    ROW(WORD, "username", IN(wb_preset, username), .words = account_words,
+        .help = "how the provider calls an account"),
+    ROW(TEXT, "fixed_username", IN(wb_preset, fixed_username),
+        .help = "the user name that everybody has"),
+    ROW(TEXT, "no_password", IN(wb_preset, no_password),
+        .help = "why a password cannot work"),
+    ROW(FLAG, "needs_from", IN(wb_preset, needs_from), .fallback = "no",
+        .help = "From must be the account's address, or becomes it"),
+    ROW(TEXT, "rate", IN(wb_preset, rate), .help = "the pace that it bears"),
+    ROW(NUMBER, "max_recipients", IN(wb_preset, max_recipients), .min = 1,
+        .max = 1000000, .help = "recipients of a message"),
+    ROW(NUMBER, "max_size_kb", IN(wb_preset, max_size_kb), .min = 1,
+        .max = 1048576, .help = "size of a message, in units of 1024 octets"),
+    ROW(TEXT, "spf", IN(wb_preset, spf),
+        .help = "what an SPF record must have for the provider"),
+    ROW(LIST, "limits", IN(wb_preset, limits),
+        .help = "how much may be sent, in words"),
+    ROW(LIST, "notes", IN(wb_preset, notes),
+        .help = "what the provider does to From, bounces and so on"),
+    ROW(LIST, "password_steps", IN(wb_preset, password_steps),
+        .help = "how to get a password that works"),
+    ROW(LIST, "source", IN(wb_preset, source), .help = "who says so"),
+    ROW(TEXT, "checked", IN(wb_preset, checked),
+        .help = "when the sources were read last"),
+    ROW(TEXT, "unverified", IN(wb_preset, unverified),
+        .help = "what is doubtful"),
+};
+
 #define SECTION(k, titled, single, rows, text)                                 \
     {                                                                          \
         .kind = (k), .has_title = (titled), .is_single = (single),             \
@@ -256,6 +301,12 @@ static const struct wb_schema_section sections[] = {
             "an address that mail is posted to"),
     SECTION("listener", true, false, listener_options,
             "an SMTP service of the MTA, by its daemon name"),
+    {.kind = "preset",
+     .has_title = true,
+     .is_apart = true,
+     .options = preset_options,
+     .count = COUNT(preset_options),
+     .help = "what is known of a provider"},
 };
 
 /* The design's words that are still to come. */
@@ -264,7 +315,6 @@ static const struct {
 } later[] = {
     {"", "notify", NULL},
     {"", "mta", "sendmail"},
-    {"route", "preset", NULL},
     {"route", "rate", NULL},
     {"route", "fallback", NULL},
     {"route", "pop_before_smtp", NULL},

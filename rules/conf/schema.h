@@ -49,6 +49,7 @@ struct wb_schema_section {
     const char *kind; /* "" for what stands outside of sections */
     bool has_title;
     bool is_single; /* may be given only once */
+    bool is_apart;  /* has files of its own, and no place in waybill.conf */
     const struct wb_option *options;
     size_t count;
     const char *help;

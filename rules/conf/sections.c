@@ -330,6 +330,26 @@ static const char *canonical_host(struct wb_pool *p, const char *host)
                : lower;
 }
 
+/* A preset that could not be had is told; it might have had the host. */
+static void require_host(struct wb_checker *c, const struct wb_raw_section *raw,
+                         const struct wb_route *r)
+{
+    const char *text;
+
+    if (!r->preset && wb_raw_text(raw, "preset"))
+        return;
+    if (!r->preset || !r->preset->host_hint || wb_raw_find(raw, "host")) {
+        require(c, raw, "host", r->host);
+        return;
+    }
+    text = wb_pool_printf(c->scratch, "host is missing; preset %s needs %s",
+                          r->preset->name, r->preset->host_hint);
+    if (text)
+        tell_section(c, raw, text);
+    else
+        c->is_out_of_memory = true;
+}
+
 static void check_host(struct wb_checker *c, const struct wb_raw_section *raw,
                        struct wb_route *r)
 {
@@ -338,12 +358,12 @@ static void check_host(struct wb_checker *c, const struct wb_raw_section *raw,
     bool is_tls;
     const char *fault;
 
-    require(c, raw, "host", r->host);
+    require_host(c, raw, r);
     r->host = take_scheme(c, raw, r, &is_tls);
     if (!is_tls && !wb_raw_text(raw, "tls"))
         r->tls = r->username ? WB_TLS_STARTTLS : WB_TLS_NONE;
     if (r->port == 465 && r->tls != WB_TLS_IMPLICIT)
-        wb_problem_add(c->problems, WB_WARNING, raw->file,
+        wb_problem_add(c->problems, WB_WARNING, wb_raw_find(raw, "port")->file,
                        wb_raw_find(raw, "port")->line, "port",
                        "465 is for TLS from the first octet; tls = tls is "
                        "usual with it");
@@ -451,11 +471,17 @@ static void check_route(struct wb_checker *c, const struct wb_raw_section *raw)
     r += index;
     r->name = take_name(c, raw, true, &c->routes, index);
     r->origin = origin_of(c, raw);
+    if (wb_raw_text(raw, "preset"))
+        r->preset = wb_preset_find(c, wb_raw_find(raw, "preset"));
+    if (r->preset && !(raw = wb_preset_fill(c, r->preset, raw)))
+        return;
     convert(c, raw, r);
     check_host(c, raw, r);
     check_account(c, raw, r);
     wb_from_check(c, raw, r);
     check_route_return_path(c, raw, r);
+    if (r->preset)
+        wb_preset_judge(c, r->preset, raw);
 }
 
 void wb_header_want(struct wb_checker *c, const char *name)

@@ -1,113 +1,129 @@
-"""A provider's submission server: a real Postfix with Cyrus SASL and TLS.
+"""A provider's submission server: a real Postfix with SASL and TLS.
 
 It takes mail only from those who log in, and writes the login into the
 message, so that a test can tell which account a route used.
 """
 
 import re
-import shutil
 from pathlib import Path
 
-from .basics import free_port, listens, run, wait_for
+from .basics import free_port, listens, wait_for
+from .certificates import KINDS, Certificates
+from .cyrus import CyrusSasl
+from .dovecot import DovecotSasl
 from .postfix import Postfix
+
+TLS = {
+    "none": ("smtpd_tls_security_level=none",),
+    "starttls": ("smtpd_tls_security_level=encrypt", "smtpd_tls_auth_only=yes"),
+    "tls": ("smtpd_tls_wrappermode=yes", "smtpd_tls_security_level=encrypt"),
+}
 
 
 class AuthRelay:
-    """One host with several accounts, on three ports: STARTTLS, TLS from the
-    first octet, and no TLS at all. What it accepts goes to sink.
+    """One host with several accounts, on a port for each kind of TLS:
+    STARTTLS, TLS from the first octet, and none at all. What it accepts goes
+    to sink.
 
-    accounts: {"name": "password"}.
+    accounts:   {"name": "password"}
+    sasl:       who is asked: "cyrus" or "dovecot"
+    mechanisms: what is offered
+
+    More ports differ in one thing: see port().
     """
 
-    def __init__(self, directory, name, accounts, sink):
-        self.dir, self.name, self.accounts, self.sink = Path(directory), name, accounts, sink
-        self.starttls_port, self.tls_port, self.plain_port = (free_port() for _ in range(3))
-        self.ca_file = self.dir / "tls" / "ca.pem"
+    def __init__(self, directory, name, accounts, sink, *, sasl="cyrus",
+                 mechanisms="PLAIN LOGIN"):
+        self.dir, self.name, self.sink = Path(directory), name, sink
+        self.certificates = Certificates(self.dir / "tls")
+        self.sasl = (CyrusSasl(self.dir / "mta" / "etc" / "sasl", name, accounts, mechanisms)
+                     if sasl == "cyrus" else
+                     DovecotSasl(self.dir / "dovecot", accounts, mechanisms))
+        self._ports = {kind: free_port() for kind in (
+            *((tls, None, login) for tls in TLS for login in (True, False)),
+            *((tls, wrong, True) for tls in ("starttls", "tls") for wrong in KINDS[1:]))}
         self.postfix = Postfix(self.dir / "mta", name, main=self._main(), chroot="n",
                                services=self._services(), domain=f"{name}.invalid")
 
     @staticmethod
-    def missing():
+    def missing(sasl="cyrus"):
         """Why it cannot run here; None if it can."""
-        if not shutil.which("saslpasswd2", path="/usr/sbin:/usr/bin"):
-            return "saslpasswd2 is not installed (Debian: sasl2-bin)"
-        if not list(Path("/usr/lib").glob("*/sasl2/libplain.so*")):
-            return "Cyrus SASL has no PLAIN (Debian: libsasl2-modules)"
-        if not shutil.which("openssl"):
-            return "openssl is not installed"
-        return None
+        kind = CyrusSasl if sasl == "cyrus" else DovecotSasl
+        return kind.missing() or Certificates.missing()
+
+    @property
+    def ca_file(self):
+        return self.certificates.ca_file
+
+    @property
+    def starttls_port(self):
+        return self.port("starttls")
+
+    @property
+    def tls_port(self):
+        return self.port("tls")
+
+    @property
+    def plain_port(self):
+        return self.port("none")
+
+    def port(self, tls, certificate="good", *, login=True):
+        """tls: "none", "starttls" or "tls". certificate: a kind of
+        Certificates; without login, which is then not offered, only "good"."""
+        return self._ports[tls, None if certificate == "good" else certificate, login]
 
     def _main(self):
-        tls = self.dir / "tls"
         return {
             "default_transport": f"smtp:{self.sink.nexthop}",
             "mydestination": "", "mynetworks": "",
             "smtpd_relay_restrictions": "permit_sasl_authenticated, reject",
-            "smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "cyrus",
-            "smtpd_sasl_path": "smtpd", "smtpd_sasl_local_domain": self.name,
             "smtpd_sasl_authenticated_header": "yes",
-            # Debian's Postfix looks here whatever this says, others because of it.
-            "cyrus_sasl_config_path": self._sasl_dir(),
-            "smtpd_tls_cert_file": tls / "cert.pem", "smtpd_tls_key_file": tls / "key.pem",
+            **self.sasl.main(),
         }
 
     def _services(self):
-        def smtpd(port, *options):
+        def smtpd(port, options):
             return f"127.0.0.1:{port} inet n - n - - smtpd " + " ".join(f"-o {o}" for o in options)
-        return [
-            smtpd(self.starttls_port, "smtpd_tls_security_level=encrypt",
-                  "smtpd_tls_auth_only=yes"),
-            smtpd(self.tls_port, "smtpd_tls_wrappermode=yes",
-                  "smtpd_tls_security_level=encrypt"),
-            smtpd(self.plain_port, "smtpd_tls_security_level=none"),
-        ]
+
+        def options(tls, certificate, login):
+            files = self.certificates
+            kind = certificate or "good"
+            return (*TLS[tls], f"smtpd_sasl_auth_enable={'yes' if login else 'no'}",
+                    f"mynetworks={'' if login else '127.0.0.0/8'}",
+                    f"smtpd_relay_restrictions=permit_{'sasl_authenticated' if login else 'mynetworks'},reject",
+                    f"smtpd_tls_cert_file={files.cert_file(kind)}",
+                    f"smtpd_tls_key_file={files.key_file(kind)}")
+        return [smtpd(port, options(*kind)) for kind, port in self._ports.items()]
 
     def start(self):
         self.dir.mkdir(mode=0o755)
-        self._make_certificate()
-        self._make_accounts()
+        self.certificates.make()
+        self.sasl.start()
         self.postfix.start()
-        for port in (self.starttls_port, self.tls_port, self.plain_port):
+        for port in self._ports.values():
             wait_for(f"submission on port {port}", lambda p=port: listens(("127.0.0.1", p)),
                      log=self.postfix.log)
         return self
 
     def stop(self):
-        self.postfix.stop()
+        try:
+            self.postfix.stop()
+        finally:
+            self.sasl.stop()
 
-    def _make_certificate(self):
-        """A CA, and a certificate of it for localhost and 127.0.0.1."""
-        tls = self.dir / "tls"
-        tls.mkdir(mode=0o755)
-        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-               "-days", "2"]
-        run(["openssl", "req", "-x509", *key, "-subj", "/CN=Throwaway CA of the lab",
-             "-keyout", tls / "ca.key", "-out", self.ca_file])
-        run(["openssl", "req", "-x509", *key, "-subj", "/CN=localhost",
-             "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-             "-addext", "basicConstraints=critical,CA:FALSE",
-             "-CA", self.ca_file, "-CAkey", tls / "ca.key",
-             "-keyout", tls / "key.pem", "-out", tls / "cert.pem"])
-
-    def _sasl_dir(self):
-        return self.dir / "mta" / "etc" / "sasl"
-
-    def _make_accounts(self):
-        sasl = self._sasl_dir()
-        sasl.mkdir(mode=0o755, parents=True)
-        db = sasl / "sasldb2"
-        (sasl / "smtpd.conf").write_text(
-            "pwcheck_method: auxprop\nauxprop_plugin: sasldb\n"
-            f"sasldb_path: {db}\nmech_list: PLAIN LOGIN\nlog_level: 0\n")
-        for account, password in self.accounts.items():
-            run(["saslpasswd2", "-c", "-p", "-f", db, "-u", self.name, account],
-                stdin=password)
-        shutil.chown(db, "postfix")
-
-    @staticmethod
-    def login_of(message):
-        """The account, without its realm, that a message came in under."""
+    def login_of(self, message):
+        """The account that a message came in under; None if nobody logged in."""
         for received in message.headers("Received"):
-            if found := re.search(r"\(Authenticated sender: ([^)@]+)", received):
-                return found.group(1)
+            if found := re.search(r"\(Authenticated sender: ([^)]+)\)", received):
+                return self._without_realm(found.group(1))
         return None
+
+    def _without_realm(self, login):
+        """Cyrus SASL calls the account one of its own realm one@realm."""
+        return login.removesuffix(f"@{self.name}")
+
+    def methods(self):
+        """{account: mechanism} of every login so far, the last one of each."""
+        found = re.findall(r"sasl_method=([\w-]+), sasl_username=(\S+)",
+                           self.postfix.log_text())
+        return {self._without_realm(account): method for method, account in found}
