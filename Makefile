@@ -18,6 +18,8 @@ B         = build
 PYTHON    = /usr/bin/python3
 
 PKGS      = libconfuse libpcre2-8 libcrypto jansson
+# of the tool alone
+TOOL_PKGS = libsasl2
 WARNINGS  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 \
             -Wmissing-prototypes -Wstrict-prototypes -Werror
 CFLAGS    = -O2 -g
@@ -54,7 +56,8 @@ $B/waybill-milter: $(MILTER_OBJ) $B/librules.a
 	$(CC) $(LDFLAGS) -o $@ $(MILTER_OBJ) $B/librules.a -lmilter $(PKG_LIBS)
 
 $B/waybill: $(TOOL_OBJ) $B/librules.a
-	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/librules.a $(PKG_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/librules.a $(PKG_LIBS) \
+		$(shell pkg-config --libs $(TOOL_PKGS))
 
 $B/unit/%: tests/unit/%.c $B/librules.a
 	@mkdir -p $(@D)

@@ -53,6 +53,14 @@ void wb_conf_warn(struct wb_checker *c);
 void wb_sections_check(struct wb_checker *c, const struct wb_raw *raw,
                        const struct wb_raw_section *top);
 
+/* relay.c: what a route says of its relays beyond host and account. */
+
+/* Refuse a password that would cross the network in clear, and warn of one
+ * that can be guessed from what crosses it. r has a username. */
+void wb_route_check_cleartext(struct wb_checker *c,
+                              const struct wb_raw_section *raw,
+                              const struct wb_route *r);
+
 /* convert.c */
 
 /* Convert every option of raw, and the default of every one that is not

@@ -14,7 +14,14 @@
 enum wb_mta { WB_MTA_POSTFIX, WB_MTA_SENDMAIL };
 enum wb_attach { WB_BEFORE_QUEUE, WB_AFTER_QUEUE };
 enum wb_tls { WB_TLS_NONE, WB_TLS_STARTTLS, WB_TLS_IMPLICIT };
-enum wb_auth { WB_AUTH_NONE, WB_AUTH_PLAIN, WB_AUTH_LOGIN };
+enum wb_auth {
+    WB_AUTH_NONE,
+    WB_AUTH_PLAIN,
+    WB_AUTH_LOGIN,
+    WB_AUTH_CRAM_MD5,
+    WB_AUTH_NTLM,
+    WB_AUTH_ANY /* the best that both sides have */
+};
 enum wb_return_mode {
     WB_RETURN_KEEP,
     WB_RETURN_DOMAIN,

@@ -24,10 +24,14 @@ static const struct wb_word tls_words[] = {{"none", WB_TLS_NONE, false},
                                            {"tls", WB_TLS_IMPLICIT, false},
                                            {"ssl", WB_TLS_IMPLICIT, true},
                                            {0}};
-static const struct wb_word auth_words[] = {{"none", WB_AUTH_NONE, false},
-                                            {"plain", WB_AUTH_PLAIN, false},
-                                            {"login", WB_AUTH_LOGIN, false},
-                                            {0}};
+static const struct wb_word auth_words[] = {
+    {"none", WB_AUTH_NONE, false},
+    {"plain", WB_AUTH_PLAIN, false},
+    {"login", WB_AUTH_LOGIN, false},
+    {"cram-md5", WB_AUTH_CRAM_MD5, false},
+    {"ntlm", WB_AUTH_NTLM, false},
+    {"any", WB_AUTH_ANY, false},
+    {0}};
 static const struct wb_word mode_words[] = {
     {"keep", WB_RETURN_KEEP, false}, {"domain", WB_RETURN_DOMAIN, false},
     {"batv", WB_RETURN_BATV, false}, {"srs", WB_RETURN_SRS, false},
@@ -245,9 +249,6 @@ static const struct {
     {"route", "pop_before_smtp", NULL},
     {"route", "return_path", "from"},
     {"route", "return_path", "account"},
-    {"route", "auth", "cram-md5"},
-    {"route", "auth", "ntlm"},
-    {"route", "auth", "any"},
     {"bounces", "deliver", "sender"},
     {"bounces", "deliver", "address"},
     {"bounces", "replies", NULL},

@@ -414,11 +414,8 @@ static void check_account(struct wb_checker *c,
         r->auth = r->username ? WB_AUTH_PLAIN : WB_AUTH_NONE;
     check_together(c, raw);
     check_username(c, raw);
-    if (r->username && r->auth != WB_AUTH_NONE && r->tls == WB_TLS_NONE &&
-        !r->allow_cleartext && !c->is_broken)
-        tell_section(c, raw,
-                     "the password would cross the network in clear; tls = "
-                     "starttls, or allow_cleartext = yes, is right");
+    if (r->username && !c->is_broken)
+        wb_route_check_cleartext(c, raw, r);
     if (c->use == WB_USE_CHECK && r->password_file)
         wb_password_check(c, wb_raw_find(raw, "password_file"),
                           r->password_file);

@@ -3,6 +3,7 @@ edits, their proof, and the way back. Postfix's own tools read the results."""
 
 import fcntl
 import os
+import pathlib
 import socket
 import subprocess
 
@@ -55,6 +56,32 @@ def test_apply_installs_and_proves(plain):
                         "[smtp.docomo.example]:587") == "shop:se:kr=it #1"
     assert (plain.etc / "waybill").stat().st_mode & 0o777 == 0o700
     assert {p.stat().st_mode & 0o777 for p in (plain.etc / "waybill").rglob("*") if p.is_file()} == {0o600}
+
+
+@pytest.mark.parametrize("there, missing", [
+    ("plain login", {"cram": "CRAM-MD5", "ntlm": "NTLM"}),
+    ("", {"docomo": "PLAIN", "cram": "CRAM-MD5", "ntlm": "NTLM",
+          "any": "mechanism with a password"})])
+def test_a_mechanism_that_is_not_installed_is_refused(plain, monkeypatch, there, missing):
+    """libsasl2 looks for its plug-ins in SASL_PATH."""
+    folder = plain.tmp / "sasl"
+    folder.mkdir()
+    for name in there.split():
+        (plugin,) = pathlib.Path("/usr/lib").glob(f"*/sasl2/lib{name}.so")
+        (folder / plugin.name).symlink_to(plugin)
+    monkeypatch.setenv("SASL_PATH", str(folder))
+    plain.configure(ROUTES + "".join(
+        f'route {name} {{ host = "h.example" auth = {auth} username = u '
+        'password_file = "secrets/au" }\n' for name, auth in
+        (("cram", "cram-md5"), ("cram2", "cram-md5"), ("ntlm", "ntlm"), ("any", "any"))))
+    before = plain.snapshot()
+    errors = [line for line in plain.apply(ok=78).stderr.splitlines()
+              if " the SASL library has no " in line]
+    assert [line.split(": ")[1:3] for line in errors] == [
+        [f"route {name}", f"the SASL library has no {what}, so Postfix cannot log in; "
+         "Debian's package libsasl2-modules brings it (elsewhere cyrus-sasl-plain, -md5, -ntlm)"]
+        for name, what in missing.items()]
+    assert plain.snapshot() == before
 
 
 def test_neither_label_nor_password_is_shown(plain):

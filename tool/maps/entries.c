@@ -17,6 +17,9 @@ static const char *const auth_words[] = {
     [WB_AUTH_NONE] = "none",
     [WB_AUTH_PLAIN] = "plain",
     [WB_AUTH_LOGIN] = "login",
+    [WB_AUTH_CRAM_MD5] = "cram-md5",
+    [WB_AUTH_NTLM] = "ntlm",
+    [WB_AUTH_ANY] = "any",
 };
 
 /* FNV-1a: a short, stable mark of a path. */

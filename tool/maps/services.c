@@ -9,6 +9,11 @@
 static const char *const mechanisms[] = {
     [WB_AUTH_PLAIN] = "plain",
     [WB_AUTH_LOGIN] = "login",
+    [WB_AUTH_CRAM_MD5] = "cram-md5",
+    [WB_AUTH_NTLM] = "ntlm",
+    /* those that need a password and nothing else */
+    [WB_AUTH_ANY] = "plain,login,cram-md5,digest-md5,ntlm,scram-sha-1,"
+                    "scram-sha-224,scram-sha-256,scram-sha-384,scram-sha-512",
 };
 
 static void option(FILE *f, const char *name, const char *value)
@@ -56,6 +61,8 @@ static void auth_options(FILE *f, struct wb_pool *pool,
     option(f, "smtp_sasl_mechanism_filter", mechanisms[s->auth]);
     option(f, "smtp_sasl_security_options", "noanonymous");
     option(f, "smtp_sasl_tls_security_options", "noanonymous");
+    /* a wrong password, too, waits or falls over to the next relay */
+    option(f, "smtp_sasl_auth_soft_bounce", "yes");
     /* a refusal of one account must not be remembered for another */
     option(f, "smtp_sasl_auth_cache_name", "");
 }

@@ -73,6 +73,11 @@ int wb_site_edit(struct wb_site *site, const struct wb_entries *entries,
 int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
                   struct wb_problems *problems, struct wb_err *err);
 
+/* sasl.c: has the SASL library the mechanisms that the routes ask for, and
+ * Postfix a client for it? Returns EX_OK, or what asking Postfix returned. */
+int wb_site_check_sasl(struct wb_site *site, const struct wb_entries *entries,
+                       struct wb_problems *problems, struct wb_err *err);
+
 /* listener.c: does a service of that name in master.cf take the address of
  * the loopback listener? */
 bool wb_listener_is_taken_by(const struct wb_conf *conf, const char *name);

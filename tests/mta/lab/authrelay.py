@@ -16,10 +16,11 @@ class AuthRelay:
     """One host with several accounts, on three ports: STARTTLS, TLS from the
     first octet, and no TLS at all. What it accepts goes to sink.
 
-    accounts: {"name": "password"}.
+    accounts: {"name": "password"}; mechanisms: what it offers.
     """
 
-    def __init__(self, directory, name, accounts, sink):
+    def __init__(self, directory, name, accounts, sink, *, mechanisms="PLAIN LOGIN"):
+        self.mechanisms = mechanisms
         self.dir, self.name, self.accounts, self.sink = Path(directory), name, accounts, sink
         self.starttls_port, self.tls_port, self.plain_port = (free_port() for _ in range(3))
         self.ca_file = self.dir / "tls" / "ca.pem"
@@ -98,11 +99,17 @@ class AuthRelay:
         db = sasl / "sasldb2"
         (sasl / "smtpd.conf").write_text(
             "pwcheck_method: auxprop\nauxprop_plugin: sasldb\n"
-            f"sasldb_path: {db}\nmech_list: PLAIN LOGIN\nlog_level: 0\n")
+            f"sasldb_path: {db}\nmech_list: {self.mechanisms}\nlog_level: 0\n")
         for account, password in self.accounts.items():
             run(["saslpasswd2", "-c", "-p", "-f", db, "-u", self.name, account],
                 stdin=password)
         shutil.chown(db, "postfix")
+
+    def methods(self):
+        """{account: mechanism} of every login so far."""
+        found = re.findall(r"sasl_method=([\w-]+), sasl_username=([^\s@]+)",
+                           self.postfix.log_text())
+        return {account: method for method, account in found}
 
     @staticmethod
     def login_of(message):

@@ -53,8 +53,8 @@ class Lab:
         server = self.adopt(Postfix(self.dir / name, name, **options))
         return server.start() if start else server
 
-    def authrelay(self, name, accounts, sink):
-        return self.adopt(AuthRelay(self.dir / name, name, accounts, sink)).start()
+    def authrelay(self, name, accounts, sink, **options):
+        return self.adopt(AuthRelay(self.dir / name, name, accounts, sink, **options)).start()
 
     def dkim(self, name, domain):
         return self.adopt(OpenDKIM(self.dir / name, domain)).start()
