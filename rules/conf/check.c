@@ -271,6 +271,7 @@ static void end(struct wb_checker *c)
     wb_names_free(&c->headers);
     wb_names_free(&c->files);
     free(c->matches);
+    free(c->fallbacks);
     wb_pool_free(c->kept);
     wb_pool_free(c->scratch);
 }

@@ -37,6 +37,8 @@ struct wb_checker {
     struct wb_names files;                /* one copy of each path */
     const struct wb_raw_section *bounces; /* the first one */
     const char **matches;                 /* each inbound's match, as text */
+    struct wb_fallback *fallbacks;        /* to be resolved; fallback.c */
+    size_t fallback_count;
 };
 
 /* Check raw and build loaded->conf from it. Only usable when no error was
@@ -53,13 +55,29 @@ void wb_conf_warn(struct wb_checker *c);
 void wb_sections_check(struct wb_checker *c, const struct wb_raw *raw,
                        const struct wb_raw_section *top);
 
-/* relay.c: what a route says of its relays beyond host and account. */
+/* relay.c */
 
 /* Refuse a password that would cross the network in clear, and warn of one
  * that can be guessed from what crosses it. r has a username. */
 void wb_route_check_cleartext(struct wb_checker *c,
                               const struct wb_raw_section *raw,
                               const struct wb_route *r);
+
+/* sections.c: host in lower case; an address in brackets, so that no MTA takes
+ * it for a name. Lives in p; NULL when out of memory. */
+const char *wb_host_canonical(struct wb_pool *p, const char *host);
+
+/* fallback.c: keep the option of the route at index, and look up what it names
+ * when all routes are known. */
+void wb_fallback_take(struct wb_checker *c, const struct wb_raw_section *raw,
+                      size_t index);
+void wb_fallbacks_resolve(struct wb_checker *c);
+
+/* sections.c: look up what the value i of option refers to, and mark it as
+ * used. NULL when there is no such name (told, as a what). */
+struct wb_name *wb_refer(struct wb_checker *c,
+                         const struct wb_raw_option *option, size_t i,
+                         const char *what, const struct wb_names *names);
 
 /* convert.c */
 

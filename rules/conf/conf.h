@@ -34,6 +34,15 @@ enum wb_match_on { WB_ON_HEADER, WB_ON_ENVELOPE, WB_ON_EITHER };
 enum wb_unmatched { WB_UNMATCHED_REJECT, WB_UNMATCHED_DELIVER };
 enum wb_listener_class { WB_LISTENER_INBOUND, WB_LISTENER_OUTBOUND };
 
+/* Where a route's mail goes when the relays before it do not take it. Its TLS
+ * and authentication are the route's. */
+struct wb_relay {
+    const char *host; /* as a route's */
+    unsigned port;
+    const char *username;
+    const char *password_file;
+};
+
 /* A way out. The built-in route "direct" has is_direct and no host. */
 struct wb_route {
     const char *name; /* a DNS label, lower case */
@@ -47,6 +56,8 @@ struct wb_route {
     const char *username;      /* NULL with WB_AUTH_NONE */
     const char *password_file; /* absolute; NULL with WB_AUTH_NONE */
     bool allow_cleartext; /* a password may cross a connection without TLS */
+    const struct wb_relay *fallbacks; /* in this order */
+    size_t fallback_count;
     const struct wb_return_path *return_path; /* NULL: chosen by the sender */
 };
 

@@ -144,6 +144,8 @@ static const struct wb_option route_options[] = {
     ROW(FLAG, "allow_cleartext", IN(wb_route, allow_cleartext),
         .fallback = "no",
         .help = "the password may cross a connection without TLS"),
+    ROW(LIST, "fallback", WB_NOT_STORED,
+        .help = "relays to try in turn: [host]:port, or a route's name"),
     ROW(TEXT, "return_path", WB_NOT_STORED,
         .help = "a return_path, or keep; without it the sender decides"),
 };
@@ -245,7 +247,6 @@ static const struct {
     {"route", "preset", NULL},
     {"route", "from", NULL},
     {"route", "rate", NULL},
-    {"route", "fallback", NULL},
     {"route", "pop_before_smtp", NULL},
     {"route", "return_path", "from"},
     {"route", "return_path", "account"},

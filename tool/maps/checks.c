@@ -297,6 +297,29 @@ static void check_restrictions(struct check *c)
                    "right");
 }
 
+/* Several nexthops in one entry of a table. */
+static void check_fallbacks(struct check *c)
+{
+    const char *version = value(c, "mail_version");
+    char *dot;
+    unsigned long major = strtoul(version, &dot, 10);
+
+    if (major > 3 ||
+        (major == 3 && strtoul(dot + (*dot == '.'), NULL, 10) >= 5))
+        return;
+    for (size_t i = 0; i < c->entries->way_count; i++) {
+        const struct wb_route *route = c->entries->ways[i].route;
+
+        if (route->fallback_count == 0)
+            continue;
+        wb_problem_add(
+            c->problems, WB_ERROR, route->origin.file, route->origin.line,
+            wb_say(c->site->pool, "route %s", route->name),
+            "fallback: Postfix %s has none; 3.5 or later is right", version);
+        return;
+    }
+}
+
 static int check_tables(struct check *c, struct wb_err *err)
 {
     static const char *const types[][2] = {{"pcre", "postfix-pcre"},
@@ -360,6 +383,7 @@ int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
     if (problems->error_count == 0)
         wb_listener_check(site, c.conf, problems);
     check_restrictions(&c);
+    check_fallbacks(&c);
     code = check_tables(&c, err);
     if (code == EX_OK)
         code = check_deliverable(&c, err);

@@ -36,29 +36,32 @@ static void options(FILE *f, const struct setting *s)
 
 static void tls_options(FILE *f, const struct wb_service *s)
 {
+    const char *ca = s->like->ca_file;
+
     option(f, "smtp_tls_policy_maps", "");
-    option(f, "smtp_tls_wrappermode", s->tls == WB_TLS_IMPLICIT ? "yes" : "no");
-    if (s->tls == WB_TLS_NONE) {
+    option(f, "smtp_tls_wrappermode",
+           s->like->tls == WB_TLS_IMPLICIT ? "yes" : "no");
+    if (s->like->tls == WB_TLS_NONE) {
         option(f, "smtp_tls_security_level", "none");
         return;
     }
     option(f, "smtp_tls_security_level", "secure");
     option(f, "smtp_tls_secure_cert_match", "nexthop");
     option(f, "smtp_tls_CApath", "");
-    option(f, "smtp_tls_CAfile", s->ca_file != NULL ? s->ca_file : SYSTEM_CA);
+    option(f, "smtp_tls_CAfile", ca != NULL ? ca : SYSTEM_CA);
 }
 
 static void auth_options(FILE *f, struct wb_pool *pool,
                          const struct wb_service *s)
 {
-    if (s->auth == WB_AUTH_NONE) {
+    if (s->like->auth == WB_AUTH_NONE) {
         option(f, "smtp_sasl_auth_enable", "no");
         return;
     }
     option(f, "smtp_sasl_auth_enable", "yes");
     option(f, "smtp_sasl_password_maps",
            wb_say(pool, "texthash:$waybill_directory/%s", s->passwords));
-    option(f, "smtp_sasl_mechanism_filter", mechanisms[s->auth]);
+    option(f, "smtp_sasl_mechanism_filter", mechanisms[s->like->auth]);
     option(f, "smtp_sasl_security_options", "noanonymous");
     option(f, "smtp_sasl_tls_security_options", "noanonymous");
     /* a wrong password, too, waits or falls over to the next relay */
@@ -257,7 +260,7 @@ struct wb_master_service *wb_postfix_services(const struct wb_entries *e,
     size_t n = 0;
 
     for (size_t i = 0; i < e->service_count; i++)
-        all[n++] = route_service(pool, &e->services[i]);
+        all[n++] = route_service(pool, e->services[i]);
     all[n++] = in_service(pool, e->conf);
     all[n++] = loopback_service(pool, e->conf);
     if (e->conf->webhook_count > 0)

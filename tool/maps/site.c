@@ -24,6 +24,7 @@ static const char *const asked[] = {
     "header_checks",
     "inet_protocols",
     "internal_mail_filter_classes",
+    "mail_version",
     "mime_header_checks",
     "mydestination",
     "nested_header_checks",

@@ -66,7 +66,9 @@ class Message:
 class Sink:
     """A relay (TCP) or LMTP receiver (unix socket).
 
-    refuse() makes it answer single recipients, or all of them, as told.
+    refuse() makes it answer single recipients, or all of them, as told;
+    greeting and verdict are what it says first, and of a message's text; with
+    None it breaks off there.
     """
 
     extensions = ("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN",
@@ -76,6 +78,8 @@ class Sink:
         self.name = name
         self.socket = Path(lmtp_socket) if lmtp_socket else None
         self.port = None if lmtp_socket else free_port()
+        self.greeting = f"220 {name}.relay.invalid ESMTP"
+        self.verdict = "250 2.0.0 Ok"
         self._changed = threading.Condition()
         self._messages = []
         self._refusals = {}
@@ -206,9 +210,15 @@ class _Session:
     def say(self, line):
         self.writer.write(line.encode() + b"\r\n")
 
+    def say_or_break_off(self, line):
+        if line is None:
+            raise ConnectionError("broken off")
+        self.say(line)
+
     async def serve(self):
-        self.say(f"220 {self.sink.name}.relay.invalid ESMTP")
-        while True:
+        greeting = self.sink.greeting
+        self.say_or_break_off(greeting)
+        while greeting.startswith("2"):
             await self.writer.drain()
             line = await self.reader.readline()
             if not line:
@@ -262,9 +272,11 @@ class _Session:
             lines.append(line[1:] if line.startswith(b".") else line)
         message, self.message = self.message, None
         message.data = b"".join(lines)
-        self.sink._keep(message)
+        verdict = self.sink.verdict
+        if verdict and verdict.startswith("2"):
+            self.sink._keep(message)
         for _ in message.recipients if self.sink.socket else (None,):
-            self.say("250 2.0.0 Ok")
+            self.say_or_break_off(verdict)
 
 
 def path_and_args(rest):
