@@ -58,6 +58,9 @@ struct wb_route {
     bool allow_cleartext; /* a password may cross a connection without TLS */
     const struct wb_relay *fallbacks; /* in this order */
     size_t fallback_count;
+    unsigned delay_s;        /* between messages; 0: none */
+    unsigned concurrency;    /* connections at a time; 0: the MTA's default */
+    unsigned max_recipients; /* of a message; 0: the MTA's default */
     const struct wb_return_path *return_path; /* NULL: chosen by the sender */
 };
 

@@ -4,6 +4,8 @@ edits, their proof, and the way back. Postfix's own tools read the results."""
 import fcntl
 import os
 import pathlib
+import re
+import shutil
 import socket
 import subprocess
 
@@ -82,6 +84,54 @@ def test_a_mechanism_that_is_not_installed_is_refused(plain, monkeypatch, there,
          "Debian's package libsasl2-modules brings it (elsewhere cyrus-sasl-plain, -md5, -ntlm)"]
         for name, what in missing.items()]
     assert plain.snapshot() == before
+
+
+PACED = """
+route slow { host = "h.example" rate = "10/minute" }
+route same { host = "h.example" rate = "10/minute" }
+route else { host = "i.example" rate = "10/minute" }
+route few  { host = "h.example" concurrency = 5 max_recipients = 20 }
+"""
+
+
+def test_a_pace_is_set_where_the_queue_manager_reads_it(plain):
+    before = plain.snapshot()
+    plain.configure(ROUTES + PACED)
+    plain.apply()
+    text = plain.main.read_text()
+    paces = re.findall(r"^waybill-none-none-every6s-acct[0-9a-f]{8}_transport_rate_delay = 6s$",
+                       text, re.M)
+    assert len(set(paces)) == len(paces) == 2
+    assert plain.value("waybill-none-none-conc5-rcpt20_destination_concurrency_limit") == "5"
+    assert plain.value("waybill-none-none-conc5-rcpt20_destination_recipient_limit") == "20"
+    plain.configure(ROUTES)
+    plain.apply()
+    assert "waybill-none-none" not in plain.main.read_text() + plain.master.read_text()
+    plain.configure(ROUTES + PACED)
+    plain.apply()
+    plain.apply("--undo")
+    after = plain.snapshot()
+    assert {name: row[0] for name, row in after.items()} == {
+        name: row[0] for name, row in before.items()}
+
+
+def test_what_this_postfix_cannot_keep_is_refused(plain):
+    add(plain, "default_process_limit = 4\n")
+    plain.configure(ROUTES + PACED)
+    before = plain.snapshot()
+    assert (f"{plain.conf}/waybill.conf:13: route few: concurrency = 5 cannot be reached: "
+            "main.cf has default_process_limit = 4, which is the most"
+            ) in plain.apply(ok=78).stderr.splitlines()
+    assert plain.snapshot() == before
+
+
+def test_an_old_postfix_has_no_fallback(plain):
+    program = shutil.which("postconf")
+    plain.program("postconf", f"{program} \"$@\" | "
+                  "sed 's/^mail_version = .*/mail_version = 3.4.29/'\n")
+    plain.configure(ROUTES + 'route a { host = "h.example" fallback = "[i.example]" }\n')
+    assert (f"{plain.conf}/waybill.conf:9: route a: Postfix 3.4.29 has no fallback; "
+            "3.5 or later is right") in plain.apply(ok=78).stderr
 
 
 def test_neither_label_nor_password_is_shown(plain):

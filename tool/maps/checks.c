@@ -297,29 +297,6 @@ static void check_restrictions(struct check *c)
                    "right");
 }
 
-/* Several nexthops in one entry of a table. */
-static void check_fallbacks(struct check *c)
-{
-    const char *version = value(c, "mail_version");
-    char *dot;
-    unsigned long major = strtoul(version, &dot, 10);
-
-    if (major > 3 ||
-        (major == 3 && strtoul(dot + (*dot == '.'), NULL, 10) >= 5))
-        return;
-    for (size_t i = 0; i < c->entries->way_count; i++) {
-        const struct wb_route *route = c->entries->ways[i].route;
-
-        if (route->fallback_count == 0)
-            continue;
-        wb_problem_add(
-            c->problems, WB_ERROR, route->origin.file, route->origin.line,
-            wb_say(c->site->pool, "route %s", route->name),
-            "fallback: Postfix %s has none; 3.5 or later is right", version);
-        return;
-    }
-}
-
 static int check_tables(struct check *c, struct wb_err *err)
 {
     static const char *const types[][2] = {{"pcre", "postfix-pcre"},
@@ -383,12 +360,11 @@ int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
     if (problems->error_count == 0)
         wb_listener_check(site, c.conf, problems);
     check_restrictions(&c);
-    check_fallbacks(&c);
     code = check_tables(&c, err);
     if (code == EX_OK)
         code = check_deliverable(&c, err);
     if (code == EX_OK)
-        code = wb_site_check_sasl(site, entries, problems, err);
+        code = wb_site_check_routes(site, entries, problems, err);
     if (code == EX_OK && (problems->error_count > 0 || problems->out_of_memory))
         code = wb_err_set(err, EX_CONFIG, "nothing was changed");
     return code;

@@ -30,6 +30,15 @@ static const char *ca(const struct wb_route *route)
     return route->tls == WB_TLS_NONE ? NULL : route->ca_file;
 }
 
+/* A pace is the account's: only routes of one account share it. */
+static const char *paced(struct wb_pool *pool, const struct wb_route *route)
+{
+    return route->delay_s == 0
+               ? ""
+               : wb_say(pool, "%s:%u %s", route->host, route->port,
+                        route->username == NULL ? "" : route->username);
+}
+
 static const char *or_empty(const char *text)
 {
     return text == NULL ? "" : text;
@@ -37,16 +46,24 @@ static const char *or_empty(const char *text)
 
 const char *wb_kind_key(struct wb_pool *pool, const struct wb_route *route)
 {
-    return wb_say(pool, "%d %d\n%s", route->tls, route->auth,
-                  or_empty(ca(route)));
+    return wb_say(pool, "%d %d %u %u %u\n%s\n%s", route->tls, route->auth,
+                  route->concurrency, route->max_recipients, route->delay_s,
+                  or_empty(ca(route)), paced(pool, route));
 }
 
 const char *wb_kind_name(struct wb_pool *pool, const struct wb_route *route)
 {
-    const char *trusted = "";
+    const char *name =
+        wb_say(pool, "%s-%s", tls_words[route->tls], auth_words[route->auth]);
 
     if (ca(route) != NULL)
-        trusted = wb_say(pool, "-ca%08x", mark(ca(route)));
-    return wb_say(pool, "%s-%s%s", tls_words[route->tls],
-                  auth_words[route->auth], trusted);
+        name = wb_say(pool, "%s-ca%08x", name, mark(ca(route)));
+    if (route->concurrency > 0)
+        name = wb_say(pool, "%s-conc%u", name, route->concurrency);
+    if (route->max_recipients > 0)
+        name = wb_say(pool, "%s-rcpt%u", name, route->max_recipients);
+    if (route->delay_s > 0)
+        name = wb_say(pool, "%s-every%us-acct%08x", name, route->delay_s,
+                      mark(paced(pool, route)));
+    return name;
 }

@@ -8,7 +8,7 @@
 const char *wb_kind_key(struct wb_pool *pool, const struct wb_route *route);
 
 /* A short name for it, which tells what it can and marks the rest:
- * "starttls-plain", "tls-login-ca1f2e3d4c". It never ends in "-NUMBER". */
+ * "starttls-plain", "tls-login-ca1f2e3d4c-conc5". It never ends in "-NUMBER". */
 const char *wb_kind_name(struct wb_pool *pool, const struct wb_route *route);
 
 #endif

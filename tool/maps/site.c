@@ -20,6 +20,7 @@ static const char *const asked[] = {
     "canonical_maps",
     "compatibility_level",
     "content_filter",
+    "default_process_limit",
     "default_transport",
     "header_checks",
     "inet_protocols",

@@ -73,8 +73,11 @@ int wb_site_edit(struct wb_site *site, const struct wb_entries *entries,
 int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
                   struct wb_problems *problems, struct wb_err *err);
 
-/* sasl.c: has the SASL library the mechanisms that the routes ask for, and
- * Postfix a client for it? Returns EX_OK, or what asking Postfix returned. */
+/* abilities.c: can this Postfix do what the routes ask for, and can it log in
+ * as they say (sasl.c)? Return EX_OK, or what asking Postfix returned. */
+int wb_site_check_routes(struct wb_site *site,
+                         const struct wb_entries *entries,
+                         struct wb_problems *problems, struct wb_err *err);
 int wb_site_check_sasl(struct wb_site *site, const struct wb_entries *entries,
                        struct wb_problems *problems, struct wb_err *err);
 

@@ -24,6 +24,7 @@ class Message:
     mail_args: dict = field(default_factory=dict)   # {"ENVID": "x", "BODY": ...}
     recipients: list = field(default_factory=list)  # [(address, args), ...]
     data: bytes = b""             # header and body, dots unstuffed
+    time_s: float = 0.0           # when it was taken, by time.monotonic()
 
     @property
     def rcpt_to(self):
@@ -68,7 +69,8 @@ class Sink:
 
     refuse() makes it answer single recipients, or all of them, as told;
     greeting and verdict are what it says first, and of a message's text; with
-    None it breaks off there.
+    None it breaks off there. While held is true, it makes each message wait;
+    waiting is how many there are, most_waiting how many there were at most.
     """
 
     extensions = ("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN",
@@ -80,6 +82,8 @@ class Sink:
         self.port = None if lmtp_socket else free_port()
         self.greeting = f"220 {name}.relay.invalid ESMTP"
         self.verdict = "250 2.0.0 Ok"
+        self.held = False
+        self.waiting = self.most_waiting = 0
         self._changed = threading.Condition()
         self._messages = []
         self._refusals = {}
@@ -210,6 +214,16 @@ class _Session:
     def say(self, line):
         self.writer.write(line.encode() + b"\r\n")
 
+    async def wait(self):
+        sink = self.sink
+        sink.waiting += 1
+        sink.most_waiting = max(sink.most_waiting, sink.waiting)
+        try:
+            while sink.held:
+                await asyncio.sleep(0.01)
+        finally:
+            sink.waiting -= 1
+
     def say_or_break_off(self, line):
         if line is None:
             raise ConnectionError("broken off")
@@ -272,6 +286,8 @@ class _Session:
             lines.append(line[1:] if line.startswith(b".") else line)
         message, self.message = self.message, None
         message.data = b"".join(lines)
+        await self.wait()
+        message.time_s = time.monotonic()
         verdict = self.sink.verdict
         if verdict and verdict.startswith("2"):
             self.sink._keep(message)
