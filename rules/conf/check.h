@@ -67,6 +67,11 @@ void wb_route_check_cleartext(struct wb_checker *c,
 void wb_route_check_pace(struct wb_checker *c, const struct wb_raw_section *raw,
                          struct wb_route *r);
 
+/* certificate.c: cert_file and key_file: they go together, and to each other. */
+void wb_route_check_certificate(struct wb_checker *c,
+                                const struct wb_raw_section *raw,
+                                const struct wb_route *r);
+
 /* sections.c: host in lower case; an address in brackets, so that no MTA takes
  * it for a name. Lives in p; NULL when out of memory. */
 const char *wb_host_canonical(struct wb_pool *p, const char *host);

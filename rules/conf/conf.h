@@ -52,6 +52,7 @@ struct wb_route {
     unsigned port;
     enum wb_tls tls;
     const char *ca_file; /* NULL: the system's */
+    const char *cert_file, *key_file; /* of the client; NULL: the MTA's own */
     enum wb_auth auth;
     const char *username;      /* NULL with WB_AUTH_NONE */
     const char *password_file; /* absolute; NULL with WB_AUTH_NONE */

@@ -117,6 +117,8 @@ static const char *kind_fault(const struct wb_route *a,
         return "auth";
     if (a->tls != WB_TLS_NONE && !same_text(a->ca_file, b->ca_file))
         return "ca_file";
+    if (a->tls != WB_TLS_NONE && !same_text(a->cert_file, b->cert_file))
+        return "cert_file";
     return NULL;
 }
 
@@ -138,8 +140,8 @@ static bool take_route(struct wb_checker *c, const struct wb_route *route,
         tell(c, option, i, "is this route itself; leave it out");
     else if (fault && !c->is_broken)
         tell(c, option, i,
-             "has another %s; the relays of one route share tls, auth and "
-             "ca_file",
+             "has another %s; the relays of one route share tls, auth, "
+             "ca_file and cert_file",
              fault);
     else {
         *out = (struct wb_relay){other->host, other->port, other->username,

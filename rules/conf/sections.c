@@ -456,6 +456,7 @@ static void check_route(struct wb_checker *c, const struct wb_raw_section *raw)
     convert(c, raw, r);
     check_host(c, raw, r);
     check_account(c, raw, r);
+    wb_route_check_certificate(c, raw, r);
     check_route_return_path(c, raw, r);
     wb_route_check_pace(c, raw, r);
     wb_fallback_take(c, raw, index);

@@ -134,6 +134,28 @@ def test_an_old_postfix_has_no_fallback(plain):
             "3.5 or later is right") in plain.apply(ok=78).stderr
 
 
+def test_a_client_certificate_is_a_service_of_its_own(plain):
+    """$ in a path stands for itself, also in master.cf."""
+    names = ["a", "b$x", "c d"]
+    for name in names:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}",
+                        "-keyout", plain.conf / f"{name}.key", "-out", plain.conf / f"{name}.crt"],
+                       check=True, capture_output=True)
+    plain.configure("".join(
+        f'route r{i} {{ host = "h.example" tls = tls cert_file = "{name}.crt" '
+        f'key_file = "{name}.key" }}\n' for i, name in enumerate([*names, "a"])))
+    plain.apply()
+    own = [line.partition("/unix/smtp_tls_") for line in plain.postconf("-Px").splitlines()
+           if line.startswith("waybill-tls-none-cert") and "/smtp_tls_" in line]
+    services = {service for service, _, _ in own}
+    assert len(services) == 3
+    shown = sorted(rest for _, _, rest in own if rest.startswith(("cert_file", "key_file")))
+    assert shown == [f"{what}_file = {plain.conf}/{name}.{end}"
+                     for what, end in (("cert", "crt"), ("key", "key")) for name in names]
+    assert sum(rest.startswith("chain_files =") for _, _, rest in own) == 3
+
+
 def test_neither_label_nor_password_is_shown(plain):
     done = plain.apply()
     label = plain.label()

@@ -30,6 +30,14 @@ static const char *ca(const struct wb_route *route)
     return route->tls == WB_TLS_NONE ? NULL : route->ca_file;
 }
 
+static const char *certificate(struct wb_pool *pool,
+                               const struct wb_route *route)
+{
+    return route->cert_file == NULL
+               ? ""
+               : wb_say(pool, "%s\n%s", route->cert_file, route->key_file);
+}
+
 /* A pace is the account's: only routes of one account share it. */
 static const char *paced(struct wb_pool *pool, const struct wb_route *route)
 {
@@ -46,9 +54,10 @@ static const char *or_empty(const char *text)
 
 const char *wb_kind_key(struct wb_pool *pool, const struct wb_route *route)
 {
-    return wb_say(pool, "%d %d %u %u %u\n%s\n%s", route->tls, route->auth,
+    return wb_say(pool, "%d %d %u %u %u\n%s\n%s\n%s", route->tls, route->auth,
                   route->concurrency, route->max_recipients, route->delay_s,
-                  or_empty(ca(route)), paced(pool, route));
+                  or_empty(ca(route)), certificate(pool, route),
+                  paced(pool, route));
 }
 
 const char *wb_kind_name(struct wb_pool *pool, const struct wb_route *route)
@@ -58,6 +67,9 @@ const char *wb_kind_name(struct wb_pool *pool, const struct wb_route *route)
 
     if (ca(route) != NULL)
         name = wb_say(pool, "%s-ca%08x", name, mark(ca(route)));
+    if (route->cert_file != NULL)
+        name =
+            wb_say(pool, "%s-cert%08x", name, mark(certificate(pool, route)));
     if (route->concurrency > 0)
         name = wb_say(pool, "%s-conc%u", name, route->concurrency);
     if (route->max_recipients > 0)

@@ -24,6 +24,12 @@ static void option(FILE *f, const char *name, const char *value)
         fprintf(f, "  -o %s=%s\n", name, value);
 }
 
+/* A path stands for itself. */
+static const char *path(struct wb_pool *pool, const char *text)
+{
+    return wb_substitute(pool, text, "$", "$$");
+}
+
 struct setting {
     const char *name, *value;
 };
@@ -34,7 +40,25 @@ static void options(FILE *f, const struct setting *s)
         option(f, s->name, s->value);
 }
 
-static void tls_options(FILE *f, const struct wb_service *s)
+/* As smtp(8) opens them before it drops root's rights, 0600 is enough. Any
+ * kind of key may stand here, and none of the site's own goes with it. */
+static void certificate_options(FILE *f, struct wb_pool *pool,
+                                const struct wb_route *like)
+{
+    static const struct setting others[] = {{"smtp_tls_chain_files", ""},
+                                            {"smtp_tls_dcert_file", ""},
+                                            {"smtp_tls_eccert_file", ""},
+                                            {0}};
+
+    if (like->cert_file == NULL)
+        return;
+    option(f, "smtp_tls_cert_file", path(pool, like->cert_file));
+    option(f, "smtp_tls_key_file", path(pool, like->key_file));
+    options(f, others);
+}
+
+static void tls_options(FILE *f, struct wb_pool *pool,
+                        const struct wb_service *s)
 {
     const char *ca = s->like->ca_file;
 
@@ -48,7 +72,8 @@ static void tls_options(FILE *f, const struct wb_service *s)
     option(f, "smtp_tls_security_level", "secure");
     option(f, "smtp_tls_secure_cert_match", "nexthop");
     option(f, "smtp_tls_CApath", "");
-    option(f, "smtp_tls_CAfile", ca != NULL ? ca : SYSTEM_CA);
+    option(f, "smtp_tls_CAfile", ca != NULL ? path(pool, ca) : SYSTEM_CA);
+    certificate_options(f, pool, s->like);
 }
 
 static void auth_options(FILE *f, struct wb_pool *pool,
@@ -88,7 +113,7 @@ static struct wb_master_service route_service(struct wb_pool *pool,
     option(t.file, "smtp_generic_maps", "$waybill_generic_maps");
     option(t.file, "smtp_sender_dependent_authentication", "no");
     option(t.file, "smtp_fallback_relay", "");
-    tls_options(t.file, s);
+    tls_options(t.file, pool, s);
     auth_options(t.file, pool, s);
     return entry(pool, s->name, "unix", &t);
 }
