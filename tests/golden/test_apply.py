@@ -469,6 +469,53 @@ def test_no_reload_is_ours_to_leave(plain):
     assert not (plain.tmp / "log").exists()
 
 
+def accounts(table):
+    return [row.partition("  ")[::2] for row in table.read_text().splitlines() if row[0] == "["]
+
+
+TWO = """
+route docomo { host = "smtp.docomo.example" username = "shop" password_file = "secrets/docomo" }
+route au     { host = "smtp.docomo.example" username = "au" password_file = "secrets/au" }
+"""
+OTHER = """
+route new { host = "smtp.docomo.example" username = "new" password_file = "secrets/docomo" }
+route au  { host = "smtp.docomo.example" username = "au" password_file = "secrets/au" }
+"""
+HOST = "[smtp.docomo.example]"
+
+
+def test_old_nexthops_keep_their_login_until_the_reload(bench):
+    """A smtp(8) that starts in between is asked for one of them."""
+    table = bench.etc / "waybill/sasl-starttls-plain"
+    running(bench, f"cp {table} {bench.tmp}/seen")
+    bench.configure(TWO)
+    bench.apply()
+    bench.configure(OTHER)
+    bench.apply()
+    old, stays, new = ((f"{HOST}:587", "shop:se:kr=it #1"), (f"{HOST}:0587", "au:other"),
+                       (f"{HOST}:00587", "new:se:kr=it #1"))
+    assert accounts(bench.tmp / "seen") == [new, stays, old]
+    assert accounts(table) == [new, stays]
+
+
+def test_without_a_reload_they_keep_it(bench):
+    """The tables of two applies may be in use then, and none is given away."""
+    table = bench.etc / "waybill/sasl-starttls-plain"
+    running(bench)
+    bench.configure(TWO)
+    bench.apply("--no-reload")
+    bench.configure(OTHER)
+    bench.apply("--no-reload")
+    bench.configure(TWO.replace("au", "more").replace("secrets/more", "secrets/au"))
+    bench.apply("--no-reload")
+    assert dict(accounts(table)) == {
+        f"{HOST}:587": "shop:se:kr=it #1", f"{HOST}:0587": "au:other",
+        f"{HOST}:00587": "new:se:kr=it #1", f"{HOST}:000587": "more:other"}
+    bench.apply()
+    assert dict(accounts(table)) == {
+        f"{HOST}:587": "shop:se:kr=it #1", f"{HOST}:000587": "more:other"}
+
+
 def test_passwords_do_not_reach_the_stage(bench):
     """A killed apply leaves the stage behind."""
     bench.configure(ROUTES)
