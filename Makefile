@@ -4,6 +4,7 @@
 #   make demo       see it work: a throwaway Postfix on loopback
 #   make check      every test (installs what is missing, where it may)
 #   make fuzz       longer: libFuzzer on what reads mail (FUZZ_SECONDS)
+#   make bench-routes  20,000 routes with accounts in a throwaway Postfix
 #   make install    DESTDIR and PREFIX are honoured
 
 VERSION   = 0.1.0
@@ -44,7 +45,7 @@ UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
 ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(UNIT_SRC) $(FUZZ_SRC)
 ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h tests/unit/*.h)
 
-.PHONY: all unit demo check fuzz install uninstall clean format analyze
+.PHONY: all unit demo check fuzz bench-routes install uninstall clean format analyze
 
 all: $B/waybill-milter $B/waybill
 
@@ -123,6 +124,14 @@ fuzz:
 			-max_total_time=$(FUZZ_SECONDS) build/fuzz/corpus/$$kind \
 			tests/fuzz/corpus/$$kind || exit 1; \
 	done
+
+# What very many routes cost, and that no mail takes a wrong account.
+BENCH_ROUTES = 20000
+
+bench-routes:
+	@contrib/need build demo
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@WAYBILL_BUILD=$B BENCH_ROUTES=$(BENCH_ROUTES) $(PYTHON) tests/mta/bench_routes.py
 
 # ---- installing -------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Which nexthop an account has: never another's from one run to the next."""
 
 import re
+import time
 
 import pytest
 
@@ -43,7 +44,8 @@ def accounts(routes, seats):
     return {name: [seats[hop][0] for hop in hops] for name, hops in routes.items()}
 
 
-NAMES = [f"a{i:02}" for i in range(20)]
+PADDINGS = 60
+NAMES = [f"a{i:02}" for i in range(PADDINGS + 5)]
 
 
 def test_two_services_for_more_accounts_than_paddings(site):
@@ -102,21 +104,21 @@ def test_routes_of_one_account_share_its_seat(site):
 
 
 def test_relays_of_one_route_have_one_service(site):
-    """16 accounts fill the first service for h; the fallbacks of the last two
-    must follow them to the second one."""
-    sections = [section(name) for name in NAMES[:15]]
+    """Accounts of h fill the first service; the fallbacks of the last two must
+    follow them to the second one."""
+    sections = [section(name) for name in NAMES[:PADDINGS]]
     sections += [section("far", host="far.example")]
     sections += [section("last", more='fallback = { "far", "a00" }'),
                  section("next", host="far.example", more='fallback = { "last" }')]
     routes, seats = site(*sections)
     assert accounts(routes, seats) == {
-        **{name: [name] for name in NAMES[:15]}, "far": ["far"],
+        **{name: [name] for name in NAMES[:PADDINGS]}, "far": ["far"],
         "last": ["last", "far", "a00"], "next": ["next", "last"]}
     for hops in routes.values():
         assert len({service for service, _ in hops}) == 1
     again, _ = site(*sections)
     assert again == routes
-    fewer, seats = site(sections[0], *sections[5:10], *sections[15:])
+    fewer, seats = site(sections[0], *sections[5:10], *sections[PADDINGS:])
     assert {name: fewer[name] for name in ("far", "last", "next")} == {
         name: routes[name] for name in ("far", "last", "next")}
 
@@ -129,7 +131,7 @@ def test_fallback_to_another_account_of_the_same_host(site):
 
 
 def test_a_directory_without_tables_and_one_with_them_agree(site):
-    sections = [*map(section, NAMES), section("x", more='fallback = { "a19", "a03" }')]
+    sections = [*map(section, NAMES), section("x", more='fallback = { "a64", "a03" }')]
     first = site(*sections)
     assert site(*sections) == first
     assert site(*sections, out="new") == first
@@ -145,3 +147,34 @@ def test_foreign_and_broken_files_are_not_believed(site, bench):
     table.write_text(head + "h.example:587  x:y\n[h.example]:587\n[h.example  x:y\n"
                      "[h.example]:587  x\n[h.example]:" + "0" * 5000 + "587  x:y\n\n:\n[:  :\n")
     assert site(section("a")) == first
+
+
+def test_more_services_than_postfix_bears(site, bench):
+    """A rate is the account's own, so that each of these needs one."""
+    bench.put(bench.conf / "secrets/pw", "x\n")
+    rows = ["name\thost\tusername\tpassword_file\trate"]
+    rows += [f"r{i}\th.example\tu{i}\tsecrets/pw\t10/minute" for i in range(1001)]
+    bench.put(bench.conf / "routes.tsv", "\n".join(rows[:-1]) + "\n")
+    routes, seats = site('route_table = "routes.tsv"\n')
+    assert len({service for service, _ in seats}) == len(routes) == 1000
+    bench.put(bench.conf / "routes.tsv", "\n".join(rows) + "\n")
+    assert bench.maps(bench.tmp / "out", ok=78).stderr.splitlines()[-1] == (
+        f"waybill maps: {bench.conf}/routes.tsv:1002: route r1000: would need more than 1000 "
+        "services of Postfix, which is what it bears; fewer accounts on one host, or fewer "
+        "routes with a rate, are right")
+
+
+def test_many_routes_are_written_in_no_time(site, bench):
+    """20,000 accounts, a quarter of them on one host, and twice the same."""
+    bench.put(bench.conf / "secrets/pw", "x\n")
+    rows = ["name\thost\tusername\tpassword_file"]
+    rows += [f"r{i}\t{f'h{i // 15}' if i % 4 else 'big'}.example\tu{i}\tsecrets/pw"
+             for i in range(20000)]
+    bench.put(bench.conf / "routes.tsv", "\n".join(rows) + "\n")
+    text = 'route_table = "routes.tsv"\n'
+    start = time.monotonic()
+    first = site(text)
+    assert time.monotonic() - start < 30, "as long as something quadratic"
+    assert site(text) == first == site(text, out="new")
+    assert accounts(*first) == {f"r{i}": [f"u{i}"] for i in range(20000)}
+    assert len({service for service, _ in first[1]}) == 84

@@ -77,7 +77,7 @@ static int no_room(const struct wb_route *route, struct wb_err *err)
     return wb_err_set(err, EX_CONFIG,
                       "%s:%u: route %s: would need more than %d services of "
                       "Postfix, which is what it bears; fewer accounts on one "
-                      "host, or fewer routes, are right",
+                      "host, or fewer routes with a rate, are right",
                       route->origin.file, route->origin.line, route->name,
                       WB_SERVICES_MOST);
 }

@@ -10,12 +10,12 @@
 /* Which paddings are used up at a place, a bit each, service by service. */
 struct place {
     const char *key; /* "starttls-plain [host]:587" */
-    uint16_t *used;
+    uint64_t *used;
     size_t room;  /* of used */
     size_t first; /* no service before it has a free one */
 };
 
-enum { FULL = (1 << WB_PADDINGS) - 1 };
+#define FULL ((UINT64_C(1) << WB_PADDINGS) - 1)
 
 /* A seat that is taken or was. */
 struct chair {
@@ -85,14 +85,14 @@ static void use(struct wb_pool *pool, struct place *place, size_t number,
 {
     if (number >= place->room) {
         size_t room = 2 * (number + 1);
-        uint16_t *used = wb_must(wb_pool_array(pool, room, sizeof *used));
+        uint64_t *used = wb_must(wb_pool_array(pool, room, sizeof *used));
 
         if (place->room > 0)
             memcpy(used, place->used, place->room * sizeof *used);
         place->used = used;
         place->room = room;
     }
-    place->used[number] |= (uint16_t)(1U << padding);
+    place->used[number] |= UINT64_C(1) << padding;
     while (place->first < place->room && place->used[place->first] == FULL)
         place->first++;
 }
@@ -155,9 +155,9 @@ static struct chair *own_chair(const struct known *k, size_t number)
 
 static unsigned free_count(const struct place *place, size_t number)
 {
-    unsigned used = number < place->room ? place->used[number] : 0;
+    uint64_t used = number < place->room ? place->used[number] : 0;
 
-    return (unsigned)__builtin_popcount(FULL & ~used);
+    return (unsigned)__builtin_popcountll(FULL & ~used);
 }
 
 static bool fits(const struct known *stops, size_t count, size_t number)
@@ -214,7 +214,7 @@ size_t wb_seats_choose(struct wb_seating *s, const char *kind,
 
 static unsigned free_padding(const struct place *place, size_t number)
 {
-    unsigned used = number < place->room ? place->used[number] : 0;
+    uint64_t used = number < place->room ? place->used[number] : 0;
     unsigned padding = 0;
 
     while (used >> padding & 1)

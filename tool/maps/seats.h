@@ -18,7 +18,7 @@
 #include "tool/maps/keyed.h"
 
 enum {
-    WB_PADDINGS = 15,       /* seats at a place, in one service */
+    WB_PADDINGS = 60,       /* seats at a place in one service; below 64 */
     WB_NUMBERS_MOST = 1000, /* services of one kind */
 };
 
