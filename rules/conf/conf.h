@@ -62,6 +62,7 @@ struct wb_route {
     unsigned delay_s;        /* between messages; 0: none */
     unsigned concurrency;    /* connections at a time; 0: the MTA's default */
     unsigned max_recipients; /* of a message; 0: the MTA's default */
+    size_t max_octets;       /* of a message; 0: no limit */
     const struct wb_return_path *return_path; /* NULL: chosen by the sender */
 };
 
@@ -139,6 +140,7 @@ struct wb_conf {
 
     struct wb_route *routes; /* routes[0] is "direct" */
     size_t route_count;
+    bool limits_size; /* some route has max_octets */
     struct wb_rules rules;
     struct wb_return_path *return_paths; /* [0] is "keep" */
     size_t return_path_count;

@@ -103,9 +103,11 @@ void wb_route_check_pace(struct wb_checker *c, const struct wb_raw_section *raw,
         wb_option_tell(c, concurrency,
                        "with a rate there is one connection at a time; leave "
                        "it out");
-    else if (!r->delay_s && r->concurrency && r->max_recipients == 1)
+    if (!r->delay_s && r->concurrency && r->max_recipients == 1)
         wb_option_tell(c, concurrency,
                        "Postfix cannot keep it with max_recipients = 1, where "
                        "it counts for each recipient; max_recipients = 2, or a "
                        "rate, is right");
+    if (r->max_octets)
+        c->conf->limits_size = true;
 }

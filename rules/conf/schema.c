@@ -138,8 +138,7 @@ static const struct wb_option route_options[] = {
         .help = "certificates to trust; without it the system's"),
     ROW(PATH, "cert_file", IN(wb_route, cert_file),
         .help = "certificate to show to the relay"),
-    ROW(PATH, "key_file", IN(wb_route, key_file),
-        .help = "its key, mode 0600"),
+    ROW(PATH, "key_file", IN(wb_route, key_file), .help = "its key, mode 0600"),
     ROW(WORD, "auth", IN(wb_route, auth), .words = auth_words,
         .help = "plain with a username, else none"),
     ROW(TEXT, "username", IN(wb_route, username), .help = "the account"),
@@ -156,6 +155,8 @@ static const struct wb_option route_options[] = {
         .help = "connections to the relay at a time"),
     ROW(NUMBER, "max_recipients", IN(wb_route, max_recipients), .min = 1,
         .max = 1000, .help = "recipients of one message to the relay"),
+    ROW(SIZE, "max_size_kb", IN(wb_route, max_octets), .min = 1, .max = 2097151,
+        .scale = 1024, .help = "the largest message; a larger one is refused"),
     ROW(TEXT, "return_path", WB_NOT_STORED,
         .help = "a return_path, or keep; without it the sender decides"),
 };

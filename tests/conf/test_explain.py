@@ -21,3 +21,16 @@ def test_client(folder, client, status):  # noqa: F811
         cwd=folder, text=True, capture_output=True, timeout=60)
     assert done.returncode == status
     assert ("class      outbound" in done.stdout) == (status == 0)
+
+
+@pytest.mark.parametrize("size, status, verdict", [
+    ([], 0, "accept"), (["--size", "10240"], 0, "accept"),
+    (["--size", "10241"], 0, "reject\n  reply      552 5.3.4 <c@d.test>: larger than the 10 KB that route a "
+     "takes"), (["--size", "x"], 64, None), (["--size", "-1"], 64, None)])
+def test_size(folder, size, status, verdict):  # noqa: F811
+    write(folder / "w.conf", TEXT.replace('com" }', 'com" max_size_kb = 10 }', 1))
+    done = subprocess.run(
+        [WAYBILL, "explain", "-c", "w.conf", "--sender", "a@b.test",
+         "--recipient", "c@d.test", *size], cwd=folder, text=True, capture_output=True, timeout=60)
+    assert done.returncode == status
+    assert verdict is None or f"verdict {verdict}" in done.stdout

@@ -1,4 +1,5 @@
-"""Pace: messages a minute, connections at a time, recipients a message."""
+"""Pace: messages a minute, connections at a time, recipients a message, and
+how large a message may be."""
 
 from itertools import pairwise
 
@@ -14,6 +15,8 @@ ROUTES = {
     "wide": "",
     "few": "max_recipients = 2",
     "one": 'max_recipients = 1  rate = "30/minute"',
+    "small": "max_size_kb = 20",
+    "large": "max_size_kb = 200",
 }
 
 
@@ -86,3 +89,31 @@ def test_one_recipient_a_message_is_paced_too(site):
     first, second = site.sinks["one"].wait_for(2)
     assert [len(first.recipients), len(second.recipients)] == [1, 1]
     assert second.time_s - first.time_s > 1
+
+
+def sized(octets, *recipients):
+    """A letter of so many octets."""
+    text = letter("info@example.com", ", ".join(recipients), body="")
+    lines, rest = divmod(octets - len(text), 72)
+    return text + ("x" * 70 + "\r\n") * (lines - 1) + "y" * (70 + rest) + "\r\n"
+
+
+@pytest.mark.parametrize("octets, code", [(20 * 1024, 250), (20 * 1024 + 1, 552)])
+def test_a_message_may_be_that_large(site, octets, code):
+    """To the octet, as the client sends it."""
+    small = site.sinks["small"]
+    small.clear()
+    reply = site.mx.send("info@example.com", ["u@small.test"], sized(octets, "u@small.test"))
+    assert (reply.code, "5.3.4" in reply.text) == (code, code == 552)
+    site.mx.wait_until_empty()
+    assert len(small.messages) == (code == 250)
+
+
+def test_the_least_limit_of_all_recipients_holds(site):
+    to = ["u@large.test", "u@small.test"]
+    large = site.sinks["large"]
+    reply = site.mx.send("info@example.com", to, sized(100 * 1024, *to))
+    assert reply.code == 552 and "u@small.test" in reply.text
+    assert site.mx.send("info@example.com", to[:1], sized(100 * 1024, *to)).code == 250
+    message, = large.wait_for(1)
+    assert message.rcpt_to == to[:1] and len(message.data) > 100 * 1024
