@@ -30,7 +30,7 @@ override CPPFLAGS += -D_GNU_SOURCE -DWB_VERSION='"$(VERSION)"' -I. -Irules
 override CFLAGS   += -std=c17 -pthread $(WARNINGS) $(HARDENING) $(SANITIZE)
 override LDFLAGS  += -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE)
 # Asked for when something is built, so that `make demo` can install first.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(TOOL_PKGS))
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS))
 
 RULES_SRC  = $(wildcard rules/*/*.c)

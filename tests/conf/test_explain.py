@@ -34,3 +34,13 @@ def test_size(folder, size, status, verdict):  # noqa: F811
          "--recipient", "c@d.test", *size], cwd=folder, text=True, capture_output=True, timeout=60)
     assert done.returncode == status
     assert verdict is None or f"verdict {verdict}" in done.stdout
+
+
+def test_fallback(folder):  # noqa: F811
+    write(folder / "w.conf", TEXT.replace('com" }', 'com" fallback = { "b", "[c.test]:26" } }', 1)
+          + 'route b { host = "b.test" port = 2525 }\n')
+    done = subprocess.run(
+        [WAYBILL, "explain", "-c", "w.conf", "--sender", "a@b.test", "--recipient", "c@d.test"],
+        cwd=folder, text=True, capture_output=True, timeout=60)
+    assert [line for line in done.stdout.splitlines() if line.startswith("  then")] == [
+        "  then       b.test port 2525", "  then       c.test port 26"]

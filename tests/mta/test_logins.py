@@ -1,8 +1,11 @@
 """How a route logs in: each mechanism, and what a wrong password leads to."""
 
+from collections import Counter
+
 import pytest
 
 from lab import AuthRelay, Lab, letter
+from mailsite import send_many
 from prerequisites import need
 
 AUTHS = ("plain", "login", "cram-md5", "ntlm", "any")
@@ -18,6 +21,7 @@ def site(programs):
         accounts = {f"u-{auth}": f"password of {auth}" for auth in AUTHS}
         accounts |= {"right": "the right one", "wrong": "not what the route says",
                      "clear": "never in clear"}
+        accounts |= {f"twin-{i}": f"password of twin {i}" for i in (1, 2)}
         lab.got, lab.default = lab.sink("got"), lab.sink("default")
         lab.provider = lab.authrelay("provider", accounts, lab.got, mechanisms=OFFERED)
         lab.simple = lab.authrelay("simple", {"u-simple": "a password"}, lab.got,
@@ -30,6 +34,8 @@ def site(programs):
         text += route(lab, "wrong", lab.provider, "wrong", "a wrong password")
         text += route(lab, "clear", lab.provider, "clear", accounts["clear"], "cram-md5",
                       tls="none")
+        for i in (1, 2):
+            text += route(lab, f"twin-{i}", lab.provider, f"twin-{i}", accounts[f"twin-{i}"], "any")
         text += route(lab, "lesser", lab.simple, "u-simple", "a password", "any")
         text += route(lab, "absent", lab.simple, "u-simple", "a password", "cram-md5")
         lab.waybill.configure(text)
@@ -112,6 +118,19 @@ def test_a_wrong_password_waits_and_borrows_no_account(lab):
     assert message.rcpt_to == ["u@right.test"]
     assert lab.provider.login_of(message) == "right"
     assert "wrong" not in lab.provider.methods()
+
+
+def test_two_accounts_stay_apart_by_a_mechanism_with_a_challenge(lab):
+    """As test_accounts has it for PLAIN, over cached connections."""
+    def make(i):
+        to = [f"u{i}@twin-1.test", f"u{i}@twin-2.test"]
+        return "info@example.com", to, letter("info@example.com", ", ".join(to))
+    assert {r.code for r in send_many(lab.mx, 100, 6, make)} == {250}
+    lab.mx.wait_until_empty(60)
+    messages = lab.got.wait_for_recipients(200, log=lab.provider.postfix.log)
+    seen = Counter((lab.provider.login_of(m), to.partition("@")[2])
+                   for m in messages for to in m.rcpt_to)
+    assert seen == {("twin-1", "twin-1.test"): 100, ("twin-2", "twin-2.test"): 100}
 
 
 def test_no_password_is_logged(lab):

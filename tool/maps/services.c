@@ -89,6 +89,7 @@ static void auth_options(FILE *f, struct wb_pool *pool,
     option(f, "smtp_sasl_mechanism_filter", mechanisms[s->like->auth]);
     option(f, "smtp_sasl_security_options", "noanonymous");
     option(f, "smtp_sasl_tls_security_options", "noanonymous");
+    option(f, "smtp_sasl_tls_verified_security_options", "noanonymous");
     /* a wrong password, too, waits or falls over to the next relay */
     option(f, "smtp_sasl_auth_soft_bounce", "yes");
     /* a refusal of one account must not be remembered for another */
