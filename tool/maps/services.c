@@ -6,14 +6,15 @@
 
 #define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 
+/* those that need a password and nothing else */
+static const char password_mechanisms[] =
+    "plain,login,cram-md5,digest-md5,ntlm,scram-sha-1,scram-sha-224,"
+    "scram-sha-256,scram-sha-384,scram-sha-512";
+
 static const char *const mechanisms[] = {
-    [WB_AUTH_PLAIN] = "plain",
-    [WB_AUTH_LOGIN] = "login",
-    [WB_AUTH_CRAM_MD5] = "cram-md5",
-    [WB_AUTH_NTLM] = "ntlm",
-    /* those that need a password and nothing else */
-    [WB_AUTH_ANY] = "plain,login,cram-md5,digest-md5,ntlm,scram-sha-1,"
-                    "scram-sha-224,scram-sha-256,scram-sha-384,scram-sha-512",
+    [WB_AUTH_PLAIN] = "plain",           [WB_AUTH_LOGIN] = "login",
+    [WB_AUTH_CRAM_MD5] = "cram-md5",     [WB_AUTH_NTLM] = "ntlm",
+    [WB_AUTH_ANY] = password_mechanisms,
 };
 
 static void option(FILE *f, const char *name, const char *value)
