@@ -133,6 +133,29 @@ def test_two_accounts_stay_apart_by_a_mechanism_with_a_challenge(lab):
     assert seen == {("twin-1", "twin-1.test"): 100, ("twin-2", "twin-2.test"): 100}
 
 
+def test_who_stays_keeps_its_account_when_another_goes(lab):
+    """twin-1 is taken out while mail for twin-2 waits in the queue."""
+    good = lab.waybill.text
+    first, second = good.index("\nroute twin-1"), good.index("\nroute twin-2")
+    lab.provider.postfix.stop()
+    send(lab, "twin-2")
+    lab.mx.wait_for_deferred()
+    lab.provider.postfix.start()
+    lab.waybill.configure(good[:first] + good[second:])
+    try:
+        lab.waybill.apply()
+        lab.waybill.reload()
+        lab.mx.retry_until_empty()
+        message, = lab.got.wait_for(1, log=lab.mx.log)
+        assert lab.provider.login_of(message) == "twin-2"
+        assert "twin-1" not in "".join(
+            p.read_text() for p in (lab.mx.etc / "waybill").glob("sasl-*"))
+    finally:
+        lab.waybill.configure(good)
+        lab.waybill.apply()
+        lab.waybill.reload()
+
+
 def test_no_password_is_logged(lab):
     logs = lab.mx.log_text() + lab.waybill.log_text()
     for path in (lab.waybill.dir / "secrets").iterdir():
