@@ -5,6 +5,7 @@
 #   make check      every test (installs what is missing, where it may)
 #   make fuzz       longer: libFuzzer on what reads mail (FUZZ_SECONDS)
 #   make fuzz-cover prove that the fuzz targets reach what they name
+#   make bench-routes  20,000 routes with accounts in a throwaway Postfix
 #   make install    DESTDIR and PREFIX are honoured
 
 VERSION   = 0.1.0
@@ -19,7 +20,8 @@ B         = build
 PYTHON    = /usr/bin/python3
 
 PKGS      = libconfuse libpcre2-8 libcrypto jansson
-TOOL_PKGS = libpsl libidn2
+# of the tool alone
+TOOL_PKGS = libpsl libidn2 libsasl2
 WARNINGS  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 \
             -Wmissing-prototypes -Wstrict-prototypes -Werror
 CFLAGS    = -O2 -g
@@ -46,7 +48,8 @@ ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(UNIT_SRC) $(FUZZ_SRC)
 ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h tool/dns/*.h \
              tests/unit/*.h)
 
-.PHONY: all unit demo check fuzz fuzz-cover install uninstall clean format analyze
+.PHONY: all unit demo check fuzz fuzz-cover bench-routes install uninstall clean \
+        format analyze
 
 all: $B/waybill-milter $B/waybill $B/presets
 
@@ -144,6 +147,15 @@ fuzz-cover:
 			-o build/cover/$$name $$source build/cover/librules.a $(PKG_LIBS) && \
 		$(PYTHON) tests/fuzz/coverage.py build/cover/$$name $$source || failed=1; \
 	done; exit $$failed
+
+
+# What very many routes cost, and that no mail takes a wrong account.
+BENCH_ROUTES = 20000
+
+bench-routes:
+	@contrib/need build demo
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all
+	@WAYBILL_BUILD=$B BENCH_ROUTES=$(BENCH_ROUTES) $(PYTHON) tests/mta/bench_routes.py
 
 # ---- installing -------------------------------------------------------------
 

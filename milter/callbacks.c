@@ -109,6 +109,17 @@ static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
     return SMFIS_NOREPLY;
 }
 
+static sfsistat on_body(SMFICTX *ctx, unsigned char *octets, size_t count)
+{
+    struct wb_session *s = session_of(ctx);
+
+    (void)octets;
+    if (s == NULL)
+        return SMFIS_TEMPFAIL;
+    wb_session_body(s, count);
+    return SMFIS_NOREPLY;
+}
+
 static sfsistat on_end(SMFICTX *ctx)
 {
     struct wb_session *s = session_of(ctx);
@@ -150,6 +161,7 @@ bool wb_callbacks_register(void)
         .xxfi_envfrom = on_mail,
         .xxfi_envrcpt = on_rcpt,
         .xxfi_header = on_header,
+        .xxfi_body = on_body,
         .xxfi_eom = on_end,
         .xxfi_abort = on_abort,
         .xxfi_close = on_close,

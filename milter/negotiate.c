@@ -5,13 +5,13 @@
 
 /* Steps that waybill has no use for. */
 static const unsigned long unused_steps =
-    SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_NOBODY | SMFIP_NOEOH;
+    SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_NOEOH;
 
 /* Steps that need no reply: what is wrong there is told at the end. libmilter
  * shows them as offered by every MTA, and sends the reply itself to one that
  * does wait for it. */
 static const unsigned long silent_steps =
-    SMFIP_NR_CONN | SMFIP_NR_MAIL | SMFIP_NR_HDR;
+    SMFIP_NR_CONN | SMFIP_NR_MAIL | SMFIP_NR_HDR | SMFIP_NR_BODY;
 
 struct symbols {
     int stage;
@@ -36,14 +36,23 @@ static bool ask_for_symbols(SMFICTX *ctx)
     return true;
 }
 
-static bool may_reject_early(void)
+/* What the configuration in force asks for: replies to recipients, and the
+ * body, whose octets are counted. */
+struct needs {
+    bool replies, body;
+};
+
+static struct needs current_needs(void)
 {
     const struct wb_conf *conf = wb_current_ref();
-    bool may = conf != NULL && wb_plan_may_reject_early(conf);
+    struct needs needs = {false, false};
 
-    if (conf != NULL)
-        wb_conf_unref(conf);
-    return may;
+    if (conf == NULL)
+        return needs;
+    needs.replies = wb_plan_may_reject_early(conf);
+    needs.body = conf->limits_size;
+    wb_conf_unref(conf);
+    return needs;
 }
 
 sfsistat wb_negotiate(SMFICTX *ctx, struct wb_session *s,
@@ -51,7 +60,7 @@ sfsistat wb_negotiate(SMFICTX *ctx, struct wb_session *s,
                       unsigned long offered_protocol, unsigned long *actions,
                       unsigned long *protocol)
 {
-    bool replies = may_reject_early();
+    const struct needs needs = current_needs();
     unsigned long wanted = unused_steps | silent_steps;
 
     if ((offered_actions & WB_NEEDED_ACTIONS) != WB_NEEDED_ACTIONS) {
@@ -61,11 +70,14 @@ sfsistat wb_negotiate(SMFICTX *ctx, struct wb_session *s,
                offered_actions, (unsigned long)WB_NEEDED_ACTIONS);
         return SMFIS_REJECT;
     }
-    if (!replies)
+    if (!needs.replies)
         wanted |= SMFIP_NR_RCPT;
+    if (!needs.body)
+        wanted |= SMFIP_NOBODY;
     *actions = WB_NEEDED_ACTIONS | (offered_actions & SMFIF_SETSYMLIST);
     *protocol = wanted & offered_protocol;
     wb_session_set_recipient_replies(s, (*protocol & SMFIP_NR_RCPT) == 0);
+    wb_session_set_body(s, (*protocol & SMFIP_NOBODY) == 0);
     if ((offered_actions & SMFIF_SETSYMLIST) != 0 && !ask_for_symbols(ctx)) {
         wb_log(LOG_ERR, "out of memory: connection refused");
         return SMFIS_REJECT;

@@ -15,6 +15,7 @@
 struct wb_session {
     /* the connection */
     bool replies_at_rcpt;
+    bool has_body;
     bool is_connected; /* without it, no client would mean a local one */
     char *client;
     char *listener;
@@ -73,6 +74,11 @@ void wb_session_set_recipient_replies(struct wb_session *s, bool yes)
 bool wb_session_recipient_replies(const struct wb_session *s)
 {
     return s->replies_at_rcpt;
+}
+
+void wb_session_set_body(struct wb_session *s, bool yes)
+{
+    s->has_body = yes;
 }
 
 void wb_session_reset(struct wb_session *s)
@@ -210,6 +216,49 @@ static void refuse_sender(struct wb_session *s, const char *path,
         s->env.sender.text = wb_pool_strndup(s->pool, path, WB_PATH_MAX_OCTETS);
 }
 
+/* "KEYWORD=value" among the ESMTP arguments (RFC 3461, 4); NULL: none. */
+static const char *esmtp_value(char **argv, const char *keyword)
+{
+    size_t length = strlen(keyword);
+
+    for (size_t i = 1; argv[0] != NULL && argv[i] != NULL; i++)
+        if (strncasecmp(argv[i], keyword, length) == 0 &&
+            argv[i][length] == '=')
+            return argv[i] + length + 1;
+    return NULL;
+}
+
+/* Where the body is not shown, because no route had a limit when the
+ * connection began, the client's own word must do. */
+static void begin_size(struct wb_session *s, char **argv)
+{
+    const char *text = s->has_body ? NULL : esmtp_value(argv, "SIZE");
+    char *end;
+
+    s->env.is_size_known = s->has_body;
+    s->env.octets = s->has_body ? strlen("\r\n") : 0; /* after the header */
+    if (text == NULL || *text < '0' || *text > '9')
+        return;
+    s->env.octets = strtoul(text, &end, 10);
+    s->env.is_size_known = *end == '\0';
+}
+
+/* Octets on the way, of the header's lines, where an end of line has two. */
+static void count_header(struct wb_session *s, const char *name,
+                         const char *value)
+{
+    if (!s->has_body)
+        return;
+    s->env.octets += strlen(name) + strlen(": \r\n") + strlen(value);
+    for (; (value = strchr(value, '\n')) != NULL; value++)
+        s->env.octets++;
+}
+
+void wb_session_body(struct wb_session *s, size_t octets)
+{
+    s->env.octets += octets;
+}
+
 void wb_session_mail(struct wb_session *s, char **argv, const char *login,
                      const char *resolved, const char *queue_id)
 {
@@ -236,6 +285,7 @@ void wb_session_mail(struct wb_session *s, char **argv, const char *login,
     s->env.login = keep(s, login);
     s->env.queue_id = keep(s, queue_id);
     s->env.now_s = (int64_t)time(NULL);
+    begin_size(s, argv);
 }
 
 /* Room for one more of count items of octets each; the list moves to twice
@@ -255,18 +305,6 @@ static void *make_room(struct wb_pool *p, void *list, size_t count,
         memcpy(larger, list, count * octets);
     *room = more;
     return larger;
-}
-
-/* "KEYWORD=value" among the ESMTP arguments (RFC 3461, 4); NULL: none. */
-static const char *esmtp_value(char **argv, const char *keyword)
-{
-    size_t length = strlen(keyword);
-
-    for (size_t i = 1; argv[0] != NULL && argv[i] != NULL; i++)
-        if (strncasecmp(argv[i], keyword, length) == 0 &&
-            argv[i][length] == '=')
-            return argv[i] + length + 1;
-    return NULL;
 }
 
 /* Octets that would end the value, or the line, where it is sent on
@@ -365,6 +403,7 @@ void wb_session_header(struct wb_session *s, const char *name,
     struct wb_header h = {.name = NULL};
     void *list;
 
+    count_header(s, name, value);
     if (s->conf == NULL || s->refusal != NULL ||
         !wb_plan_wants_header(s->conf, name))
         return;

@@ -24,6 +24,10 @@ void wb_session_free(struct wb_session *s);
 void wb_session_set_recipient_replies(struct wb_session *s, bool yes);
 bool wb_session_recipient_replies(const struct wb_session *s);
 
+/* Will the MTA show the body of each message? False at first: then its size is
+ * what the client said at MAIL (RFC 1870), or not known. */
+void wb_session_set_body(struct wb_session *s, bool yes);
+
 /* The client. peer: NULL when the MTA names none; client_addr: the macro,
  * read only then; listener: {daemon_name}. NULL and "" mean "not known". */
 void wb_session_connect(struct wb_session *s, const struct sockaddr *peer,
@@ -45,6 +49,9 @@ const struct wb_reply *wb_session_rcpt(struct wb_session *s, char **argv,
 
 void wb_session_header(struct wb_session *s, const char *name,
                        const char *value);
+
+/* So many more octets of the body. */
+void wb_session_body(struct wb_session *s, size_t octets);
 
 /* The end of the message: decide and log. *plan is always filled in, and
  * valid until wb_session_reset. queue_id: NULL when still not known. */

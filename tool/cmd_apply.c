@@ -242,7 +242,7 @@ static int run(struct wb_site *site, struct wb_pool *pool,
     if (code == EX_OK && a->undo)
         return wb_apply_undo(site, &undo, err);
     if (code == EX_OK)
-        code = wb_entries_make(conf, pool, &entries, err);
+        code = wb_entries_make(conf, pool, site->maps, &entries, err);
     if (code == EX_OK)
         code = apply(site, &entries, a, &problems, err);
     wb_problems_free(&problems);

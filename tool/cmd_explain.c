@@ -48,6 +48,7 @@ static void help(void)
         "  --listener NAME    the listener's name, {daemon_name}\n"
         "  --mailer M         how the MTA would deliver, {rcpt_mailer} (smtp)\n"
         "  --host H           and where to, {rcpt_host}\n"
+        "  --size OCTETS      how large the message is (0)\n"
         "  --json             for programs");
 }
 
@@ -60,6 +61,7 @@ enum option_key {
     LISTENER,
     MAILER,
     HOST,
+    SIZE,
     JSON,
     HELP
 };
@@ -73,10 +75,19 @@ static const struct option options[] = {
     {"listener", required_argument, NULL, LISTENER},
     {"mailer", required_argument, NULL, MAILER},
     {"host", required_argument, NULL, HOST},
+    {"size", required_argument, NULL, SIZE},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
 };
+
+static int take_size(struct message *m, const char *text)
+{
+    char *end;
+
+    m->env.octets = strtoul(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0' ? EX_OK : EX_USAGE;
+}
 
 /* Returns EX_OK, EX_USAGE, or -1 when help was asked for. */
 static int take(struct message *m, int key)
@@ -109,6 +120,8 @@ static int take(struct message *m, int key)
     case HOST:
         m->host = optarg;
         return EX_OK;
+    case SIZE:
+        return take_size(m, optarg);
     case JSON:
         m->as_json = true;
         return EX_OK;
@@ -251,6 +264,7 @@ int wb_cmd_explain(int argc, char **argv)
         .recipients = calloc(room, sizeof m.recipients[0]),
         .headers = calloc(room, sizeof m.headers[0]),
         .env.client = "127.0.0.1",
+        .env.is_size_known = true,
     };
     int rc = m.recipients == NULL || m.headers == NULL ? EX_OSERR
                                                        : run(&m, argc, argv);

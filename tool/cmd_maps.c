@@ -28,7 +28,7 @@ static int write_maps(const struct wb_conf *conf, struct wb_pool *pool,
     struct wb_strings domains;
     struct wb_file_change *changes;
     size_t count;
-    int code = wb_entries_make(conf, pool, &entries, err);
+    int code = wb_entries_make(conf, pool, dir, &entries, err);
 
     if (code != EX_OK)
         return code;

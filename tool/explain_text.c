@@ -83,6 +83,13 @@ static void show_route(FILE *out, const struct wb_recipient_plan *r)
                 route->host, route->port, tls_names[route->tls],
                 route->username != NULL ? ", as " : "",
                 route->username != NULL ? route->username : "");
+    for (size_t i = 0; i < route->fallback_count; i++) {
+        const struct wb_relay *next = &route->fallbacks[i];
+
+        fprintf(out, "  %-10s %s port %u%s%s\n", "then", next->host,
+                next->port, next->username != NULL ? ", as " : "",
+                next->username != NULL ? next->username : "");
+    }
 }
 
 static void show_recipient(FILE *out, const struct wb_recipient_plan *r)

@@ -303,6 +303,7 @@ static void end(struct wb_checker *c)
     wb_names_free(&c->files);
     wb_shelf_free(&c->presets);
     free(c->matches);
+    free(c->fallbacks);
     wb_pool_free(c->kept);
     wb_pool_free(c->scratch);
 }

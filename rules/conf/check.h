@@ -47,6 +47,8 @@ struct wb_checker {
     struct wb_shelf presets;
     const struct wb_raw_section *bounces; /* the first one */
     const char **matches;                 /* each inbound's match, as text */
+    struct wb_fallback *fallbacks;        /* to be resolved; fallback.c */
+    size_t fallback_count;
 };
 
 /* Check raw and build loaded->conf from it. Only usable when no error was
@@ -84,6 +86,40 @@ bool wb_return_path_is_reserved(const char *name);
 /* bounces.c: can bounces go where their section says? Asked when all sections
  * are read. */
 void wb_bounces_check(struct wb_checker *c);
+
+
+/* relay.c */
+
+/* Refuse a password that would cross the network in clear, and warn of one
+ * that can be guessed from what crosses it. r has a username. */
+void wb_route_check_cleartext(struct wb_checker *c,
+                              const struct wb_raw_section *raw,
+                              const struct wb_route *r);
+
+/* relay.c: rate, concurrency and max_recipients: what the MTA can keep. */
+void wb_route_check_pace(struct wb_checker *c, const struct wb_raw_section *raw,
+                         struct wb_route *r);
+
+/* certificate.c: cert_file and key_file: they go together, and to each other. */
+void wb_route_check_certificate(struct wb_checker *c,
+                                const struct wb_raw_section *raw,
+                                const struct wb_route *r);
+
+/* sections.c: host in lower case; an address in brackets, so that no MTA takes
+ * it for a name. Lives in p; NULL when out of memory. */
+const char *wb_host_canonical(struct wb_pool *p, const char *host);
+
+/* fallback.c: keep the option of the route at index, and look up what it names
+ * when all routes are known. */
+void wb_fallback_take(struct wb_checker *c, const struct wb_raw_section *raw,
+                      size_t index);
+void wb_fallbacks_resolve(struct wb_checker *c);
+
+/* sections.c: look up what the value i of option refers to, and mark it as
+ * used. NULL when there is no such name (told, as a what). */
+struct wb_name *wb_refer(struct wb_checker *c,
+                         const struct wb_raw_option *option, size_t i,
+                         const char *what, const struct wb_names *names);
 
 /* convert.c */
 

@@ -16,7 +16,14 @@
 enum wb_mta { WB_MTA_POSTFIX, WB_MTA_SENDMAIL };
 enum wb_attach { WB_BEFORE_QUEUE, WB_AFTER_QUEUE };
 enum wb_tls { WB_TLS_NONE, WB_TLS_STARTTLS, WB_TLS_IMPLICIT };
-enum wb_auth { WB_AUTH_NONE, WB_AUTH_PLAIN, WB_AUTH_LOGIN };
+enum wb_auth {
+    WB_AUTH_NONE,
+    WB_AUTH_PLAIN,
+    WB_AUTH_LOGIN,
+    WB_AUTH_CRAM_MD5,
+    WB_AUTH_NTLM,
+    WB_AUTH_ANY /* the best that both sides have */
+};
 enum wb_return_mode {
     WB_RETURN_KEEP,
     WB_RETURN_DOMAIN,
@@ -37,6 +44,15 @@ enum wb_bounces_to {
 };
 enum wb_listener_class { WB_LISTENER_INBOUND, WB_LISTENER_OUTBOUND };
 
+/* Where a route's mail goes when the relays before it do not take it. Its TLS
+ * and authentication are the route's. */
+struct wb_relay {
+    const char *host; /* as a route's */
+    unsigned port;
+    const char *username;
+    const char *password_file;
+};
+
 /* A way out. The built-in route "direct" has is_direct and no host. */
 struct wb_route {
     const char *name; /* a DNS label, lower case */
@@ -47,10 +63,17 @@ struct wb_route {
     unsigned port;
     enum wb_tls tls;
     const char *ca_file; /* NULL: the system's */
+    const char *cert_file, *key_file; /* of the client; NULL: the MTA's own */
     enum wb_auth auth;
     const char *username;      /* NULL with WB_AUTH_NONE */
     const char *password_file; /* absolute; NULL with WB_AUTH_NONE */
     bool allow_cleartext; /* a password may cross a connection without TLS */
+    const struct wb_relay *fallbacks; /* in this order */
+    size_t fallback_count;
+    unsigned delay_s;        /* between messages; 0: none */
+    unsigned concurrency;    /* connections at a time; 0: the MTA's default */
+    unsigned max_recipients; /* of a message; 0: the MTA's default */
+    size_t max_octets;       /* of a message; 0: no limit */
     const struct wb_return_path *return_path; /* NULL: chosen by the sender */
     const char *from; /* the header From of its mail, encoded and folded (LF
                        * and white space); NULL: From stays */
@@ -139,6 +162,7 @@ struct wb_conf {
 
     struct wb_route *routes; /* routes[0] is "direct" */
     size_t route_count;
+    bool limits_size; /* some route has max_octets */
     struct wb_rules rules;
     struct wb_return_path *return_paths; /* [0] is "keep" */
     size_t return_path_count;

@@ -109,10 +109,9 @@ static const char *take_name(struct wb_checker *c,
     return copy;
 }
 
-/* Look up what option refers to. NULL when there is none (told). */
-static struct wb_name *refer(struct wb_checker *c,
-                             const struct wb_raw_option *option, size_t i,
-                             const char *what, const struct wb_names *names)
+struct wb_name *wb_refer(struct wb_checker *c,
+                         const struct wb_raw_option *option, size_t i,
+                         const char *what, const struct wb_names *names)
 {
     const char *text = option->values[i].text;
     struct wb_name *found = wb_names_find(names, text);
@@ -140,7 +139,7 @@ static struct wb_name *refer_one(struct wb_checker *c,
 {
     const struct wb_raw_option *option = wb_raw_find(raw, option_name);
 
-    return option && option->count == 1 ? refer(c, option, 0, what, names)
+    return option && option->count == 1 ? wb_refer(c, option, 0, what, names)
                                         : NULL;
 }
 
@@ -150,7 +149,7 @@ static void refer_listeners(struct wb_checker *c,
     const struct wb_raw_option *option = wb_raw_find(raw, "listeners");
 
     for (size_t i = 0; option && i < option->count; i++)
-        refer(c, option, i, "listener", &c->listeners);
+        wb_refer(c, option, i, "listener", &c->listeners);
 }
 
 /* Check the one value of an option by itself. */
@@ -319,9 +318,7 @@ static const char *take_scheme(struct wb_checker *c,
     return host + 6;
 }
 
-/* In lower case; an address in brackets, so that no MTA takes it for a name.
- * NULL when out of memory. */
-static const char *canonical_host(struct wb_pool *p, const char *host)
+const char *wb_host_canonical(struct wb_pool *p, const char *host)
 {
     const char *lower = wb_pool_strlower(p, host);
 
@@ -373,7 +370,7 @@ static void check_host(struct wb_checker *c, const struct wb_raw_section *raw,
     if (fault)
         wb_option_tell(c, wb_raw_find(raw, "host"), "\"%s\" %s", r->host,
                        fault);
-    if (r->host && !(r->host = canonical_host(c->pool, r->host)))
+    if (r->host && !(r->host = wb_host_canonical(c->pool, r->host)))
         c->is_out_of_memory = true;
 }
 
@@ -433,11 +430,8 @@ static void check_account(struct wb_checker *c,
         r->auth = r->username ? WB_AUTH_PLAIN : WB_AUTH_NONE;
     check_together(c, raw);
     check_username(c, raw);
-    if (r->username && r->auth != WB_AUTH_NONE && r->tls == WB_TLS_NONE &&
-        !r->allow_cleartext && !c->is_broken)
-        tell_section(c, raw,
-                     "the password would cross the network in clear; tls = "
-                     "starttls, or allow_cleartext = yes, is right");
+    if (r->username && !c->is_broken)
+        wb_route_check_cleartext(c, raw, r);
     if (c->use == WB_USE_CHECK && r->password_file)
         wb_password_check(c, wb_raw_find(raw, "password_file"),
                           r->password_file);
@@ -478,10 +472,13 @@ static void check_route(struct wb_checker *c, const struct wb_raw_section *raw)
     convert(c, raw, r);
     check_host(c, raw, r);
     check_account(c, raw, r);
+    wb_route_check_certificate(c, raw, r);
     wb_from_check(c, raw, r);
     check_route_return_path(c, raw, r);
     if (r->preset)
         wb_preset_judge(c, r->preset, raw);
+    wb_route_check_pace(c, raw, r);
+    wb_fallback_take(c, raw, index);
 }
 
 void wb_header_want(struct wb_checker *c, const char *name)
@@ -674,14 +671,15 @@ static const struct step {
     const char *kind;
     section_check *check;
     const char *table; /* the option that names tables of them */
+    void (*finish)(struct wb_checker *c); /* when all of them are known */
 } steps[] = {
-    {"listener", check_listener, NULL},
-    {"return_path", check_return_path, NULL},
-    {"webhook", check_webhook, NULL},
-    {"route", check_route, "route_table"},
-    {"bounces", check_bounces, NULL},
-    {"inbound", check_inbound, "inbound_table"},
-    {"rule", check_rule, "rule_table"},
+    {"listener", check_listener, NULL, NULL},
+    {"return_path", check_return_path, NULL, NULL},
+    {"webhook", check_webhook, NULL, NULL},
+    {"route", check_route, "route_table", wb_fallbacks_resolve},
+    {"bounces", check_bounces, NULL, NULL},
+    {"inbound", check_inbound, "inbound_table", NULL},
+    {"rule", check_rule, "rule_table", NULL},
 };
 
 struct row_context {
@@ -736,6 +734,8 @@ void wb_sections_check(struct wb_checker *c, const struct wb_raw *raw,
             }
         if (steps[i].table)
             check_tables(c, &steps[i], top);
+        if (steps[i].finish)
+            steps[i].finish(c);
     }
     wb_bounces_check(c);
 }

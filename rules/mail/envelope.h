@@ -3,6 +3,7 @@
 #ifndef WB_MAIL_ENVELOPE_H
 #define WB_MAIL_ENVELOPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,8 @@ struct wb_envelope {
     size_t recipient_count;
     const struct wb_header *headers; /* in message order */
     size_t header_count;
+    size_t octets;       /* of the message as it was sent, ends of lines two */
+    bool is_size_known;  /* else octets says nothing */
 };
 
 #endif

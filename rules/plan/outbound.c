@@ -60,12 +60,32 @@ static int choose_sender(struct wb_making *m, struct wb_recipient_plan *r)
     return rc;
 }
 
+/* No MTA has a limit by route, so it is kept here, before the queue. */
+static int check_size(struct wb_making *m, const struct wb_recipient_plan *r)
+{
+    const char *text;
+
+    if (r->route->max_octets == 0)
+        return EX_OK;
+    if (!m->env->is_size_known)
+        return wb_making_cannot_tell(m, "the size of the message is not known");
+    if (m->env->octets <= r->route->max_octets)
+        return EX_OK;
+    text = wb_pool_printf(m->p, "larger than the %zu KB that route %s takes",
+                          r->route->max_octets / 1024, r->route->name);
+    return text == NULL ? EX_OSERR
+                        : wb_making_decide(m, WB_REJECT, "552", "5.3.4",
+                                           r->recipient->address.text, text);
+}
+
 int wb_making_outbound(struct wb_making *m, struct wb_recipient_plan *r)
 {
     const struct wb_address *to = &r->recipient->address;
     int rc = choose_rule(m, r);
 
     r->class = WB_CLASS_OUTBOUND;
+    if (rc == EX_OK)
+        rc = check_size(m, r);
     if (rc == EX_OK)
         rc = choose_sender(m, r);
     if (rc != EX_OK || r->route->is_direct)

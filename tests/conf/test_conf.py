@@ -313,3 +313,87 @@ def test_usage(folder, args):
     assert status == 64
     assert lines == [f'waybill check: "{args[-1]}" is not understood; '
                      "try waybill check --help"]
+
+
+CLIENT = ('route a { host = "relay.example.com" tls = tls\n'
+          ' cert_file = "cert.pem"\n key_file = "key.pem" }\n'
+          'rule r { route = a }\n')
+
+
+def openssl(*words):
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+
+
+def make_certificate(folder, name="", days="2", kind="ec"):
+    """A certificate and its key, cert.pem and key.pem."""
+    more = ["-pkeyopt", "ec_paramgen_curve:prime256v1"] if kind == "ec" else []
+    key, request = folder / f"{name}key.pem", folder / f"{name}request.pem"
+    openssl("req", "-newkey", kind, *more, "-nodes", "-subj", "/CN=client.example.com",
+            "-keyout", key, "-out", request)
+    openssl("x509", "-req", "-in", request, "-signkey", key, "-days", days,
+            "-out", folder / f"{name}cert.pem")
+    key.chmod(0o600)
+
+
+@pytest.mark.parametrize("kind", ["ec", "rsa:2048"])
+def test_client_certificate(folder, kind):
+    make_certificate(folder, kind=kind)
+    assert check_text(folder, CLIENT) == (0, [])
+
+
+def test_key_that_others_can_read(folder):
+    make_certificate(folder)
+    key = folder / "key.pem"
+    key.chmod(0o640)
+    assert check_text(folder, CLIENT) == (78, [
+        f"w.conf:3: key_file: {key} has mode 0640; chmod 600 {key}"])
+
+
+def test_key_of_another_certificate(folder):
+    make_certificate(folder)
+    make_certificate(folder, "other-")
+    (folder / "other-key.pem").rename(folder / "key.pem")
+    assert check_text(folder, CLIENT) == (78, [
+        f"w.conf:3: key_file: {folder}/key.pem is not the key of {folder}/cert.pem"])
+
+
+def test_files_that_are_neither_certificate_nor_key(folder):
+    for name in ("cert.pem", "key.pem"):
+        write(folder / name, "-----BEGIN NONSENSE-----\n", 0o600)
+    assert check_text(folder, CLIENT) == (78, [
+        f"w.conf:2: cert_file: {folder}/cert.pem holds no certificate (PEM)",
+        f"w.conf:3: key_file: {folder}/key.pem holds no key (PEM) that can be used without a "
+        "passphrase"])
+
+
+def test_certificate_that_is_missing(folder):
+    assert check_text(folder, CLIENT) == (78, [
+        f"w.conf:{line}: {name}_file: {folder}/{name}.pem cannot be read: "
+        "No such file or directory" for line, name in ((2, "cert"), (3, "key"))])
+
+
+def test_key_with_a_passphrase(folder):
+    make_certificate(folder)
+    openssl("pkey", "-in", folder / "key.pem", "-aes256", "-passout", "pass:secret",
+            "-out", folder / "locked.pem")
+    (folder / "locked.pem").rename(folder / "key.pem")
+    (folder / "key.pem").chmod(0o600)
+    status, lines = check_text(folder, CLIENT)
+    assert status == 78
+    assert "without a passphrase" in lines[0]
+
+
+def test_fallback_has_the_same_certificate(folder):
+    make_certificate(folder)
+    text = CLIENT.replace('"key.pem"', '"key.pem" fallback = { "b", "c" }')
+    more = 'route b { host = "b.example.com" tls = tls }\n'
+    more += 'route c { host = "c.example.com" tls = tls cert_file = "cert.pem" key_file = "key.pem" }\n'
+    assert check_text(folder, text + more) == (78, [
+        'w.conf:3: fallback: "b" has another cert_file; the relays of one route share tls, '
+        "auth, ca_file and cert_file"])
+
+
+def test_expired_certificate_is_warned_of(folder):
+    make_certificate(folder, days="-1")
+    assert check_text(folder, CLIENT) == (0, [
+        f"w.conf:2: warning: cert_file: {folder}/cert.pem has expired"])

@@ -3,6 +3,9 @@ edits, their proof, and the way back. Postfix's own tools read the results."""
 
 import fcntl
 import os
+import pathlib
+import re
+import shutil
 import socket
 import subprocess
 
@@ -55,6 +58,102 @@ def test_apply_installs_and_proves(plain):
                         "[smtp.docomo.example]:587") == "shop:se:kr=it #1"
     assert (plain.etc / "waybill").stat().st_mode & 0o777 == 0o700
     assert {p.stat().st_mode & 0o777 for p in (plain.etc / "waybill").rglob("*") if p.is_file()} == {0o600}
+
+
+@pytest.mark.parametrize("there, missing", [
+    ("plain login", {"cram": "CRAM-MD5", "ntlm": "NTLM"}),
+    ("", {"docomo": "PLAIN", "cram": "CRAM-MD5", "ntlm": "NTLM",
+          "any": "mechanism with a password"})])
+def test_a_mechanism_that_is_not_installed_is_refused(plain, monkeypatch, there, missing):
+    """libsasl2 looks for its plug-ins in SASL_PATH."""
+    folder = plain.tmp / "sasl"
+    folder.mkdir()
+    for name in there.split():
+        (plugin,) = pathlib.Path("/usr/lib").glob(f"*/sasl2/lib{name}.so")
+        (folder / plugin.name).symlink_to(plugin)
+    monkeypatch.setenv("SASL_PATH", str(folder))
+    plain.configure(ROUTES + "".join(
+        f'route {name} {{ host = "h.example" auth = {auth} username = u '
+        'password_file = "secrets/au" }\n' for name, auth in
+        (("cram", "cram-md5"), ("cram2", "cram-md5"), ("ntlm", "ntlm"), ("any", "any"))))
+    before = plain.snapshot()
+    errors = [line for line in plain.apply(ok=78).stderr.splitlines()
+              if " the SASL library has no " in line]
+    assert [line.split(": ")[1:3] for line in errors] == [
+        [f"route {name}", f"the SASL library has no {what}, so Postfix cannot log in; "
+         "Debian's package libsasl2-modules brings it (elsewhere cyrus-sasl-plain, -md5, -ntlm)"]
+        for name, what in missing.items()]
+    assert plain.snapshot() == before
+
+
+PACED = """
+route slow { host = "h.example" rate = "10/minute" }
+route same { host = "h.example" rate = "10/minute" }
+route else { host = "i.example" rate = "10/minute" }
+route few  { host = "h.example" concurrency = 5 max_recipients = 20 }
+"""
+
+
+def test_a_pace_is_set_where_the_queue_manager_reads_it(plain):
+    before = plain.snapshot()
+    plain.configure(ROUTES + PACED)
+    plain.apply()
+    text = plain.main.read_text()
+    paces = re.findall(r"^waybill-none-none-every6s-acct[0-9a-f]{8}_transport_rate_delay = 6s$",
+                       text, re.M)
+    assert len(set(paces)) == len(paces) == 2
+    assert plain.value("waybill-none-none-conc5-rcpt20_destination_concurrency_limit") == "5"
+    assert plain.value("waybill-none-none-conc5-rcpt20_destination_recipient_limit") == "20"
+    plain.configure(ROUTES)
+    plain.apply()
+    assert "waybill-none-none" not in plain.main.read_text() + plain.master.read_text()
+    plain.configure(ROUTES + PACED)
+    plain.apply()
+    plain.apply("--undo")
+    after = plain.snapshot()
+    assert {name: row[0] for name, row in after.items()} == {
+        name: row[0] for name, row in before.items()}
+
+
+def test_what_this_postfix_cannot_keep_is_refused(plain):
+    add(plain, "default_process_limit = 4\n")
+    plain.configure(ROUTES + PACED)
+    before = plain.snapshot()
+    assert (f"{plain.conf}/waybill.conf:13: route few: concurrency = 5 cannot be reached: "
+            "main.cf has default_process_limit = 4, which is the most"
+            ) in plain.apply(ok=78).stderr.splitlines()
+    assert plain.snapshot() == before
+
+
+def test_an_old_postfix_has_no_fallback(plain):
+    program = shutil.which("postconf")
+    plain.program("postconf", f"{program} \"$@\" | "
+                  "sed 's/^mail_version = .*/mail_version = 3.4.29/'\n")
+    plain.configure(ROUTES + 'route a { host = "h.example" fallback = "[i.example]" }\n')
+    assert (f"{plain.conf}/waybill.conf:9: route a: Postfix 3.4.29 has no fallback; "
+            "3.5 or later is right") in plain.apply(ok=78).stderr
+
+
+def test_a_client_certificate_is_a_service_of_its_own(plain):
+    """$ in a path stands for itself, also in master.cf."""
+    names = ["a", "b$x", "c d"]
+    for name in names:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}",
+                        "-keyout", plain.conf / f"{name}.key", "-out", plain.conf / f"{name}.crt"],
+                       check=True, capture_output=True)
+    plain.configure("".join(
+        f'route r{i} {{ host = "h.example" tls = tls cert_file = "{name}.crt" '
+        f'key_file = "{name}.key" }}\n' for i, name in enumerate([*names, "a"])))
+    plain.apply()
+    own = [line.partition("/unix/smtp_tls_") for line in plain.postconf("-Px").splitlines()
+           if line.startswith("waybill-tls-none-cert") and "/smtp_tls_" in line]
+    services = {service for service, _, _ in own}
+    assert len(services) == 3
+    shown = sorted(rest for _, _, rest in own if rest.startswith(("cert_file", "key_file")))
+    assert shown == [f"{what}_file = {plain.conf}/{name}.{end}"
+                     for what, end in (("cert", "crt"), ("key", "key")) for name in names]
+    assert sum(rest.startswith("chain_files =") for _, _, rest in own) == 3
 
 
 def test_neither_label_nor_password_is_shown(plain):
@@ -443,6 +542,53 @@ def test_no_reload_is_ours_to_leave(plain):
     running(plain)
     plain.apply("--no-reload")
     assert not (plain.tmp / "log").exists()
+
+
+def accounts(table):
+    return [row.partition("  ")[::2] for row in table.read_text().splitlines() if row[0] == "["]
+
+
+TWO = """
+route docomo { host = "smtp.docomo.example" username = "shop" password_file = "secrets/docomo" }
+route au     { host = "smtp.docomo.example" username = "au" password_file = "secrets/au" }
+"""
+OTHER = """
+route new { host = "smtp.docomo.example" username = "new" password_file = "secrets/docomo" }
+route au  { host = "smtp.docomo.example" username = "au" password_file = "secrets/au" }
+"""
+HOST = "[smtp.docomo.example]"
+
+
+def test_old_nexthops_keep_their_login_until_the_reload(bench):
+    """A smtp(8) that starts in between is asked for one of them."""
+    table = bench.etc / "waybill/sasl-starttls-plain"
+    running(bench, f"cp {table} {bench.tmp}/seen")
+    bench.configure(TWO)
+    bench.apply()
+    bench.configure(OTHER)
+    bench.apply()
+    old, stays, new = ((f"{HOST}:587", "shop:se:kr=it #1"), (f"{HOST}:0587", "au:other"),
+                       (f"{HOST}:00587", "new:se:kr=it #1"))
+    assert accounts(bench.tmp / "seen") == [new, stays, old]
+    assert accounts(table) == [new, stays]
+
+
+def test_without_a_reload_they_keep_it(bench):
+    """The tables of two applies may be in use then, and none is given away."""
+    table = bench.etc / "waybill/sasl-starttls-plain"
+    running(bench)
+    bench.configure(TWO)
+    bench.apply("--no-reload")
+    bench.configure(OTHER)
+    bench.apply("--no-reload")
+    bench.configure(TWO.replace("au", "more").replace("secrets/more", "secrets/au"))
+    bench.apply("--no-reload")
+    assert dict(accounts(table)) == {
+        f"{HOST}:587": "shop:se:kr=it #1", f"{HOST}:0587": "au:other",
+        f"{HOST}:00587": "new:se:kr=it #1", f"{HOST}:000587": "more:other"}
+    bench.apply()
+    assert dict(accounts(table)) == {
+        f"{HOST}:587": "shop:se:kr=it #1", f"{HOST}:000587": "more:other"}
 
 
 def test_passwords_do_not_reach_the_stage(bench):

@@ -12,7 +12,6 @@ A scenario is a file in scenarios/. Its lines of comment say what happens:
     # refused: TEXT                     by `waybill check`; nothing is sent
     # run: ARGUMENTS                    of waybill, as `presets gmail`
     # prints: TEXT
-    # needs: WORD                       it waits: this version lacks WORD
 
 keys: account and mechanism ("none": nobody logged in), with (ESMTP, or with S
 for TLS and A for a log-in), sender (of the envelope), from (the header), route
@@ -55,7 +54,6 @@ class Scenario:
     text: str                                     # the configuration
     seed: str = None
     what: str = None
-    needs: str = None
     refused: str = None
     sendings: list = field(default_factory=list)
     runs: list = field(default_factory=list)      # [arguments, [text, ...]]
@@ -91,7 +89,7 @@ def take(scenario, key, rest):
     elif key == "prints":
         scenario.runs[-1][1].append(rest)
     else:
-        assert key in ("seed", "what", "needs", "refused"), key
+        assert key in ("seed", "what", "refused"), key
         setattr(scenario, key, rest)
 
 

@@ -25,8 +25,6 @@ RELAYS = {"provider": ("dovecot", "PLAIN LOGIN CRAM-MD5", PROVIDER),
 LISTENER = "campaign"
 
 SCENARIOS = everything()
-NOW = [s for s in SCENARIOS if not s.needs]
-LATER = [s for s in SCENARIOS if s.needs]
 
 
 class World:
@@ -168,7 +166,7 @@ def check_sending(world, sending):
         assert re.search(wanted, reason), reason
 
 
-@pytest.mark.parametrize("scenario", NOW, ids=lambda s: s.name)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
 def test_scenario(world, scenario):
     world.configure(scenario)
     checked = world.waybill.tool("check", ok=None)
@@ -183,14 +181,3 @@ def test_scenario(world, scenario):
         assert [text for text in texts if text not in said] == [], said
     for sending in scenario.sendings:
         check_sending(world, sending)
-
-
-def test_what_scenarios_wait_for_is_still_missing(world):
-    """Once this version has it: take the line `# needs:` out of the file."""
-    for scenario in LATER:
-        world.configure(scenario)
-        said = world.waybill.tool("check", ok=None).stderr
-        for arguments, _ in scenario.runs:
-            said += world.waybill.tool(arguments[0], *arguments[1:], ok=None).stderr
-        assert "not supported by this version" in said or "there is no command" in said, \
-            f"{scenario.name} needs no {scenario.needs} any more"

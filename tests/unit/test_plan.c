@@ -20,6 +20,7 @@ static const char configuration[] =
     "route bulk { host = \"smtp.bulk.test\" }\n"
     "route news { host = \"smtp.news.test\" }\n"
     "route kept { host = \"smtp.kept.test\"  return_path = keep }\n"
+    "route small { host = \"smtp.small.test\"  max_size_kb = 2 }\n"
     "rule mobile { priority = 10  recipients = { \"docomo.ne.jp\" }"
     "  route = docomo }\n"
     "rule welcome { priority = 20  header = { \"X-Scenario\", '^welcome' }"
@@ -34,6 +35,8 @@ static const char configuration[] =
     "  route = news }\n"
     "rule wide { priority = 50  recipients = { \"wide.test\" }"
     "  route = docomo }\n"
+    "rule small { priority = 50  recipients = { \"small.test\" }"
+    "  route = small }\n"
     "rule plain { priority = 60  recipients = { \"plain.test\" }"
     "  route = direct }\n"
     "rule everything { priority = 100  senders = { \"example.com\" }"
@@ -709,6 +712,50 @@ static void hook_recipients_can_be_verified(void **state)
     wb_pool_free(p);
 }
 
+static void size_is_bounded_by_route(void **state)
+{
+    static const struct {
+        const char *why;
+        const char *recipients[2];
+        size_t octets;
+        bool is_known;
+        enum wb_decision decision;
+        const char *reply;
+    } cases[] = {
+        {"as large as allowed", {"a@small.test"}, 2048, true, WB_ACCEPT, ""},
+        {"larger", {"a@small.test"}, 2049, true, WB_REJECT, "552 5.3.4"},
+        {"one of two", {"a@docomo.ne.jp", "a@small.test"}, 9999, true,
+         WB_REJECT, "552 5.3.4"},
+        {"no limit", {"a@docomo.ne.jp"}, SIZE_MAX, true, WB_ACCEPT, ""},
+        {"not known", {"a@small.test"}, 0, false, WB_TEMPFAIL, "451 4.3.0"},
+        {"no matter", {"a@docomo.ne.jp"}, 0, false, WB_ACCEPT, ""},
+    };
+    struct wb_pool *p = wb_pool_new(0);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct row row = {
+            .recipients = {cases[i].recipients[0], cases[i].recipients[1]}};
+        struct wb_envelope env;
+        struct wb_plan plan;
+        struct wb_err err;
+        char reply[20] = "";
+
+        build(&row, p, &env);
+        env.octets = cases[i].octets;
+        env.is_size_known = cases[i].is_known;
+        assert_int_equal(wb_plan_make(conf, &env, p, false, &plan, &err),
+                         EX_OK);
+        if (plan.decision != WB_ACCEPT)
+            snprintf(reply, sizeof reply, "%s %s", plan.reply.code,
+                     plan.reply.enhanced);
+        if (plan.decision != cases[i].decision ||
+            strcmp(reply, cases[i].reply) != 0)
+            fail_msg("%s: %d %s", cases[i].why, plan.decision, reply);
+    }
+    wb_pool_free(p);
+}
+
 static void every_losing_rule_is_told(void **state)
 {
     const struct row row = {.why = "losers", .recipients = {"vip@wide.test"}};
@@ -963,6 +1010,7 @@ int main(void)
         cmocka_unit_test(own_suffixes_pass_the_loopback_listener),
         cmocka_unit_test(other_suffixes_do_not_pass_it),
         cmocka_unit_test(hook_recipients_can_be_verified),
+        cmocka_unit_test(size_is_bounded_by_route),
         cmocka_unit_test(every_losing_rule_is_told),
         cmocka_unit_test(signed_senders_come_back),
         cmocka_unit_test(unsigned_bounces_are_refused_where_all_are_signed),

@@ -255,7 +255,8 @@ char *wb_main_revert(struct wb_pool *pool, const char *text,
 
         copy_without_marks(t.file, text, at, e->start);
         at = e->end;
-        if (strncmp(e->key, "waybill_", 8) == 0)
+        if (strncmp(e->key, "waybill_", 8) == 0 ||
+            strncmp(e->key, "waybill-", 8) == 0)
             continue;
         if (is_edited && e->start > block &&
             is_default(pool, chunk, e->key, default_of, context))

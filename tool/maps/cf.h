@@ -1,8 +1,8 @@
 /* main.cf and master.cf as text: edits that leave every other octet alone,
  * and can be taken back octet for octet.
  *
- * What is waybill's own can be told by name: parameters "waybill_*", services
- * "waybill-*" and the loopback listener, references "$waybill_*" in front of
+ * What is waybill's own can be told by name: parameters "waybill_*" and, of its
+ * services, "waybill-*", services "waybill-*" and the loopback listener, references "$waybill_*" in front of
  * an admin's values, and a few -o options that point at those. */
 #ifndef WB_MAPS_CF_H
 #define WB_MAPS_CF_H

@@ -408,6 +408,8 @@ int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
         code = check_bounce_domains(&c, err);
     if (code == EX_OK)
         code = check_deliverable(&c, err);
+    if (code == EX_OK)
+        code = wb_site_check_routes(site, entries, problems, err);
     if (code == EX_OK && (problems->error_count > 0 || problems->out_of_memory))
         code = wb_err_set(err, EX_CONFIG, "nothing was changed");
     return code;

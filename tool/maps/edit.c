@@ -82,6 +82,29 @@ static void set_generic(struct edit *e)
                *old ? ", " : "", old));
 }
 
+static void set_number(struct edit *e, const char *service, const char *what,
+                       unsigned number, const char *unit)
+{
+    if (number > 0)
+        set(e, wb_say(e->site->pool, "%s_%s", service, what),
+            wb_say(e->site->pool, "%u%s", number, unit));
+}
+
+/* The pace of the routes' services, which is the queue manager's to keep, and
+ * that reads main.cf alone. */
+static void set_paces(struct edit *e)
+{
+    for (size_t i = 0; i < e->entries->service_count; i++) {
+        const struct wb_service *s = e->entries->services[i];
+
+        set_number(e, s->name, "transport_rate_delay", s->like->delay_s, "s");
+        set_number(e, s->name, "destination_concurrency_limit",
+                   s->like->concurrency, "");
+        set_number(e, s->name, "destination_recipient_limit",
+                   s->like->max_recipients, "");
+    }
+}
+
 static bool list_holds(struct edit *e, const char *text, const char *word)
 {
     struct wb_strings items = wb_cf_list(e->site->pool, text);
@@ -204,6 +227,7 @@ static void edit_main(struct edit *e, const struct wb_strings *domains)
     edit_see_through(e, "canonical_maps");
     edit_see_through(e, "recipient_canonical_maps");
     set_generic(e);
+    set_paces(e);
     set_relay(e, domains);
     set_dsn(e);
 }

@@ -1,149 +1,152 @@
 #include "tool/maps/entries.h"
 
-#include <stdint.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "tool/maps/keyed.h"
+#include "tool/maps/kind.h"
 #include "tool/maps/memory.h"
 #include "tool/maps/password.h"
 
-static const char *const tls_words[] = {
-    [WB_TLS_NONE] = "none",
-    [WB_TLS_STARTTLS] = "starttls",
-    [WB_TLS_IMPLICIT] = "tls",
+/* A kind and the name that it goes by. */
+struct kind {
+    const char *key;
+    const char *name;
 };
 
-static const char *const auth_words[] = {
-    [WB_AUTH_NONE] = "none",
-    [WB_AUTH_PLAIN] = "plain",
-    [WB_AUTH_LOGIN] = "login",
+struct making {
+    struct wb_entries *entries;
+    struct wb_pool *pool;
+    struct wb_seating seating;
+    struct wb_keyed kinds;
+    struct wb_keyed names; /* of kinds: two must not have one */
+    struct wb_keyed services;
 };
 
-/* FNV-1a: a short, stable mark of a path. */
-static uint32_t mark(const char *text)
+/* The marks in names are short, so two kinds might have one. */
+static const char *kind_name(struct making *m, const struct wb_route *route)
 {
-    uint32_t hash = 2166136261U;
+    struct kind *k = wb_keyed_get(&m->kinds, m->pool,
+                                  wb_kind_key(m->pool, route), sizeof *k);
 
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (unsigned char)*text) * 16777619U;
-    return hash;
+    if (k->name != NULL)
+        return k->name;
+    k->name = wb_kind_name(m->pool, route);
+    while (wb_keyed_find(&m->names, k->name) != NULL)
+        k->name = wb_say(m->pool, "%sx", k->name);
+    wb_keyed_get(&m->names, m->pool, k->name, sizeof(struct kind));
+    return k->name;
 }
 
-/* "starttls-plain", "tls-plain-ca1f2e3d4c", "starttls-plain-2" */
-static const char *kind(struct wb_pool *pool, const struct wb_route *route,
-                        size_t number)
+static struct wb_service *find_service(struct making *m, const char *kind,
+                                       size_t number,
+                                       const struct wb_route *route)
 {
-    const char *ca = "";
-    const char *nth = "";
+    const char *file = wb_seats_file(m->pool, kind, number);
+    struct wb_service *s = wb_keyed_get(&m->services, m->pool, file, sizeof *s);
 
-    if (route->ca_file != NULL && route->tls != WB_TLS_NONE)
-        ca = wb_say(pool, "-ca%08x", mark(route->ca_file));
-    if (number > 0)
-        nth = wb_say(pool, "-%zu", number + 1);
-    return wb_say(pool, "%s-%s%s%s", tls_words[route->tls],
-                  auth_words[route->auth], ca, nth);
+    if (s->name != NULL)
+        return s;
+    s->name = wb_say(m->pool, "waybill-%s", strchr(file, '-') + 1);
+    s->passwords = route->auth == WB_AUTH_NONE ? NULL : file;
+    s->like = route;
+    m->entries->services[m->entries->service_count++] = s;
+    return s;
 }
 
-static bool same_text(const char *a, const char *b)
+/* Take the stop's seat, and let its service know of the account. */
+static const char *seat(struct making *m, struct wb_service *service,
+                        const char *kind, size_t number,
+                        const struct wb_stop *stop)
 {
-    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+    bool is_new;
+    struct wb_seat *seat =
+        wb_seats_take(&m->seating, kind, number, stop, &is_new);
+
+    if (is_new && service->seats == NULL)
+        service->seats = seat;
+    else if (is_new)
+        service->last->next = seat;
+    if (is_new)
+        service->last = seat;
+    return seat->nexthop;
 }
 
-static bool same_place(const struct wb_way *a, const struct wb_way *b)
+static int no_room(const struct wb_route *route, struct wb_err *err)
 {
-    const struct wb_route *x = a->route, *y = b->route;
-
-    return x->port == y->port && x->tls == y->tls && x->auth == y->auth &&
-           strcmp(a->host, b->host) == 0 &&
-           (x->tls == WB_TLS_NONE || same_text(x->ca_file, y->ca_file));
+    return wb_err_set(err, EX_CONFIG,
+                      "%s:%u: route %s: would need more than %d services of "
+                      "Postfix, which is what it bears; fewer accounts on one "
+                      "host, or fewer routes with a rate, are right",
+                      route->origin.file, route->origin.line, route->name,
+                      WB_SERVICES_MOST);
 }
 
-static bool same_account(const struct wb_way *a, const struct wb_way *b)
-{
-    return same_text(a->route->username, b->route->username) &&
-           same_text(a->password, b->password);
-}
-
-/* The slot of an earlier way with this account, or the next free one. */
-static void choose_slot(struct wb_entries *e, struct wb_way *way)
-{
-    way->slot = 0;
-    for (const struct wb_way *other = e->ways; other < way; other++) {
-        if (!same_place(other, way))
-            continue;
-        if (same_account(other, way)) {
-            way->slot = other->slot;
-            way->shares_nexthop = true;
-            return;
-        }
-        if (other->slot >= way->slot)
-            way->slot = other->slot + 1;
-    }
-}
-
-static size_t find_service(struct wb_entries *e, struct wb_pool *pool,
-                           const struct wb_way *way)
-{
-    const struct wb_route *route = way->route;
-    const char *its = kind(pool, route, way->slot / WB_PADDINGS);
-    const char *name = wb_say(pool, "waybill-%s", its);
-    struct wb_service *s;
-
-    for (size_t i = 0; i < e->service_count; i++) {
-        if (strcmp(e->services[i].name, name) == 0)
-            return i;
-    }
-    s = &e->services[e->service_count];
-    s->name = name;
-    s->tls = route->tls;
-    s->auth = route->auth;
-    s->ca_file = route->tls == WB_TLS_NONE ? NULL : route->ca_file;
-    if (route->auth != WB_AUTH_NONE)
-        s->passwords = wb_say(pool, "sasl-%s", its);
-    return e->service_count++;
-}
-
-/* "[host]:0587"; "[192.0.2.1]" has its brackets already. */
-static const char *nexthop(struct wb_pool *pool, const struct wb_way *way)
-{
-    bool is_literal = way->host[0] == '[';
-    int padding = (int)(way->slot % WB_PADDINGS);
-
-    return wb_say(pool, "%s%s%s:%.*s%u", is_literal ? "" : "[", way->host,
-                  is_literal ? "" : "]", padding, "000000000000000",
-                  way->route->port);
-}
-
-static int read_account(struct wb_pool *pool, struct wb_way *way,
+static int read_account(struct wb_pool *pool, const struct wb_route *route,
+                        struct wb_stop *stop, const char *password_file,
                         struct wb_err *err)
 {
-    const struct wb_route *route = way->route;
-
-    if (route->auth == WB_AUTH_NONE)
+    if (route->auth == WB_AUTH_NONE) {
+        stop->username = NULL;
         return EX_OK;
-    if (strchr(route->username, ':') != NULL)
+    }
+    if (strchr(stop->username, ':') != NULL)
         return wb_err_set(err, EX_CONFIG,
                           "%s:%u: route %s: username: \"%s\" has a colon, "
                           "which Postfix cannot pass on",
                           route->origin.file, route->origin.line, route->name,
-                          route->username);
-    return wb_password_read(pool, route->password_file, &way->password, err);
+                          stop->username);
+    return wb_password_read(pool, password_file, &stop->password, err);
 }
 
-static int add_way(struct wb_entries *e, struct wb_pool *pool,
-                   const struct wb_route *route, struct wb_err *err)
+/* The route's relay and its fallbacks, in order. */
+static int read_stops(struct wb_pool *pool, const struct wb_route *route,
+                      struct wb_stop *stops, struct wb_err *err)
 {
-    struct wb_way *way = &e->ways[e->way_count];
-    int code;
+    const struct wb_relay first = {route->host, route->port, route->username,
+                                   route->password_file};
+    int code = EX_OK;
 
-    way->route = route;
-    way->host = wb_must(wb_pool_strlower(pool, route->host));
-    code = read_account(pool, way, err);
+    for (size_t i = 0; code == EX_OK && i <= route->fallback_count; i++) {
+        const struct wb_relay *relay =
+            i == 0 ? &first : &route->fallbacks[i - 1];
+
+        stops[i] = (struct wb_stop){.host = relay->host,
+                                    .port = relay->port,
+                                    .username = relay->username};
+        code = read_account(pool, route, &stops[i], relay->password_file, err);
+    }
+    return code;
+}
+
+static int add_way(struct making *m, const struct wb_route *route,
+                   struct wb_err *err)
+{
+    struct wb_entries *e = m->entries;
+    struct wb_way *way = &e->ways[e->way_count];
+    size_t count = 1 + route->fallback_count, number;
+    struct wb_stop *stops =
+        wb_must(wb_pool_array(m->pool, count, sizeof *stops));
+    const char *kind = kind_name(m, route);
+    struct wb_service *service;
+    int code = read_stops(m->pool, route, stops, err);
+
     if (code != EX_OK)
         return code;
-    choose_slot(e, way);
-    way->service = find_service(e, pool, way);
-    way->nexthop = nexthop(pool, way);
+    number = wb_seats_choose(&m->seating, kind, stops, count);
+    if (number == WB_NUMBERS_MOST)
+        return no_room(route, err);
+    service = find_service(m, kind, number, route);
+    if (e->service_count > WB_SERVICES_MOST)
+        return no_room(route, err);
+    way->route = route;
+    way->service = service;
+    for (size_t i = 0; i < count; i++) {
+        const char *next = seat(m, service, kind, number, &stops[i]);
+
+        way->nexthop =
+            i == 0 ? next : wb_say(m->pool, "%s,%s", way->nexthop, next);
+    }
     e->way_count++;
     return EX_OK;
 }
@@ -180,23 +183,37 @@ static void add_domains(struct wb_entries *e, struct wb_pool *pool)
                    conf->bounces.domains.items[i]);
 }
 
-int wb_entries_make(const struct wb_conf *conf, struct wb_pool *pool,
-                    struct wb_entries *out, struct wb_err *err)
+static int add_ways(struct making *m, struct wb_err *err)
 {
+    const struct wb_conf *conf = m->entries->conf;
+    int code = EX_OK;
+
+    for (size_t i = 0; code == EX_OK && i < conf->route_count; i++) {
+        if (!conf->routes[i].is_direct)
+            code = add_way(m, &conf->routes[i], err);
+    }
+    return code;
+}
+
+int wb_entries_make(const struct wb_conf *conf, struct wb_pool *pool,
+                    const char *directory, struct wb_entries *out,
+                    struct wb_err *err)
+{
+    struct making m = {.entries = out, .pool = pool};
+    int code = wb_seating_open(&m.seating, pool, directory, err);
+
     *out = (struct wb_entries){.conf = conf};
     out->services = wb_must(
-        wb_pool_array(pool, conf->route_count + 1, sizeof *out->services));
+        wb_pool_array(pool, WB_SERVICES_MOST + 1, sizeof *out->services));
     out->ways =
         wb_must(wb_pool_array(pool, conf->route_count + 1, sizeof *out->ways));
-    for (size_t i = 0; i < conf->route_count; i++) {
-        int code;
-
-        if (conf->routes[i].is_direct)
-            continue;
-        code = add_way(out, pool, &conf->routes[i], err);
-        if (code != EX_OK)
-            return code;
-    }
-    add_domains(out, pool);
-    return EX_OK;
+    if (code == EX_OK)
+        code = add_ways(&m, err);
+    if (code == EX_OK)
+        add_domains(out, pool);
+    wb_seating_close(&m.seating);
+    wb_keyed_free(&m.kinds);
+    wb_keyed_free(&m.names);
+    wb_keyed_free(&m.services);
+    return code;
 }

@@ -4,31 +4,30 @@
 #define WB_MAPS_ENTRIES_H
 
 #include "conf/conf.h"
+#include "tool/maps/seats.h"
 
 /* Routes with the same TLS, mechanism and trusted certificates share one
  * service of the MTA: services are dear, nexthops are cheap. */
 struct wb_service {
+    const char *key;       /* for wb_keyed */
     const char *name;      /* "waybill-starttls-plain" */
     const char *passwords; /* its file, "sasl-starttls-plain"; NULL: none */
-    enum wb_tls tls;
-    enum wb_auth auth;
-    const char *ca_file; /* NULL: the system's */
+    const struct wb_route *like; /* its first: all have its kind */
+    struct wb_seat *seats;       /* its accounts, each once */
+    struct wb_seat *last;
 };
 
 /* One way out. */
 struct wb_way {
     const struct wb_route *route;
-    const char *host;     /* lower case */
-    size_t service;       /* index into services */
-    size_t slot;          /* which account of this host, port and kind */
-    const char *nexthop;  /* "[host]:587"; one account has one in a service */
-    const char *password; /* NULL: no authentication */
-    bool shares_nexthop;  /* an earlier way has the same account */
+    const struct wb_service *service;
+    const char *nexthop; /* "[host]:587", or several with commas, to be tried
+                            in turn */
 };
 
 struct wb_entries {
     const struct wb_conf *conf;
-    struct wb_service *services;
+    struct wb_service **services;
     size_t service_count;
     struct wb_way *ways;
     size_t way_count;
@@ -38,14 +37,17 @@ struct wb_entries {
     size_t bounce_count;
 };
 
-/* Accounts on one host and port are told apart by zero-padding the port. */
-enum { WB_PADDINGS = 15 };
+/* What Postfix bears: each costs three descriptors and its own processes. */
+enum { WB_SERVICES_MOST = 1000 };
 
 /* Build the entries and read the password files. Lives in pool and points
  * into conf.
- * A route keeps its nexthop when routes are added after it.
- * Returns EX_OK, or what wb_password_read returns, or EX_CONFIG, with *err. */
+ * directory: where the tables of an earlier run lie; accounts keep the nexthops
+ * that they have there (seats.h). NULL: there are none.
+ * Returns EX_OK, or what wb_password_read or wb_seating_open returns, or
+ * EX_CONFIG when the routes need too many services, with *err. */
 int wb_entries_make(const struct wb_conf *conf, struct wb_pool *pool,
-                    struct wb_entries *out, struct wb_err *err);
+                    const char *directory, struct wb_entries *out,
+                    struct wb_err *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "tool/maps/apply.h"
 #include "tool/maps/memory.h"
 #include "tool/maps/run.h"
+#include "tool/maps/transition.h"
 
 int wb_apply_is_running(struct wb_site *site, bool *running, struct wb_err *err)
 {
@@ -133,11 +134,19 @@ static int install(struct wb_site *site, const struct wb_edit *edit,
     return code;
 }
 
+/* Nothing works by the old tables any more. */
+static void end_transition(struct wb_site *site, const struct wb_files *files)
+{
+    if (wb_publish(site->pool, site->maps, files, NULL) == EX_OK)
+        wb_publish_tidy(site->pool, site->maps, files, NULL);
+}
+
 int wb_apply_install(struct wb_site *site, const struct wb_edit *edit,
                      const struct wb_files *files, bool reload,
                      struct wb_err *err)
 {
     struct backup backup;
+    struct wb_files transition;
     bool running;
     int code = wb_apply_is_running(site, &running, err);
 
@@ -146,11 +155,14 @@ int wb_apply_install(struct wb_site *site, const struct wb_edit *edit,
         code = save(site, files, &backup, err);
     if (code != EX_OK)
         return code;
-    code = install(site, edit, files, err);
+    transition = wb_transition(site->pool, files, &backup.maps);
+    code = install(site, edit, &transition, err);
     if (code == EX_OK && reload)
         code = wb_apply_reload(site, err);
     if (code != EX_OK)
         return roll_back(site, &backup, reload, code, err);
-    wb_publish_tidy(site->pool, site->maps, files, NULL);
+    /* without a reload, the next apply that makes one ends it */
+    if (reload || !running)
+        end_transition(site, files);
     return wb_state_set_pending(site, false, err);
 }

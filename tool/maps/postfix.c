@@ -33,11 +33,10 @@ static const char *literal(struct wb_pool *pool, const char *text)
     return wb_text_close(&t, pool);
 }
 
-static void route_row(FILE *f, const struct wb_entries *e,
-                      const struct wb_way *way, const char *label)
+static void route_row(FILE *f, const struct wb_way *way, const char *label)
 {
     fprintf(f, "/@.+\\.%s\\.%s" SUFFIX "  %s:%s\n", way->route->name, label,
-            e->services[way->service].name, way->nexthop);
+            way->service->name, way->nexthop);
 }
 
 /* Routes whose names have one length and one ending stand behind one guard:
@@ -84,7 +83,7 @@ static void guarded_rows(FILE *f, const struct wb_entries *e,
         if (i == 0 || !same_guard(ways[i - 1], ways[i]))
             fprintf(f, "if /\\.[a-z0-9_-]{%zu}%s\\.%s" SUFFIX "\n", more,
                     ending(ways[i]), label);
-        route_row(f, e, ways[i], label);
+        route_row(f, ways[i], label);
         if (i + 1 == e->way_count || !same_guard(ways[i], ways[i + 1]))
             fputs("endif\n", f);
     }
@@ -96,7 +95,7 @@ static void label_rows(FILE *f, const struct wb_entries *e,
     if (e->way_count >= GUARD_FROM)
         guarded_rows(f, e, pool, label);
     for (size_t i = 0; e->way_count < GUARD_FROM && i < e->way_count; i++)
-        route_row(f, e, &e->ways[i], label);
+        route_row(f, &e->ways[i], label);
     if (e->conf->webhook_count > 0)
         fprintf(f, "/@.+\\.hook\\.%s" SUFFIX "  waybill-lmtp:%s\n", label,
                 wb_postfix_socket(pool, e->conf, e->conf->lmtp_socket));
@@ -259,21 +258,17 @@ static const char *relay(const struct wb_entries *e, struct wb_pool *pool,
 }
 
 static const char *passwords(const struct wb_entries *e, struct wb_pool *pool,
-                             size_t service)
+                             const struct wb_service *service)
 {
     struct wb_text t;
 
     wb_text_open(&t);
-    header(
-        t.file, e,
-        wb_say(pool, "Accounts of the service %s.", e->services[service].name));
-    for (size_t i = 0; i < e->way_count; i++) {
-        const struct wb_way *way = &e->ways[i];
-
-        if (way->service == service && !way->shares_nexthop)
-            fprintf(t.file, "%s  %s:%s\n", way->nexthop, way->route->username,
-                    way->password);
-    }
+    header(t.file, e,
+           wb_say(pool, "Accounts of the service %s.", service->name));
+    for (const struct wb_seat *seat = service->seats; seat != NULL;
+         seat = seat->next)
+        fprintf(t.file, "%s  %s:%s\n", seat->nexthop, seat->username,
+                seat->password);
     return wb_text_close(&t, pool);
 }
 
@@ -341,9 +336,11 @@ void wb_postfix_files(const struct wb_entries *e, struct wb_pool *pool,
                   "relay_recipient_maps."));
     }
     for (size_t i = 0; i < e->service_count; i++) {
-        if (e->services[i].passwords == NULL)
+        const struct wb_service *service = e->services[i];
+
+        if (service->passwords == NULL)
             continue;
-        add(out, e->services[i].passwords, passwords(e, pool, i));
+        add(out, service->passwords, passwords(e, pool, service));
         out->items[out->count - 1].has_passwords = true;
     }
     if (with_fragments)

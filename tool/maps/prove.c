@@ -82,8 +82,8 @@ static void expected(struct wb_site *site, const struct wb_entries *e,
                 way->route->name, e->conf->secret.keys[i].label);
 
             fprintf(k.file, "%s\n", probe);
-            fprintf(a.file, "%s\t%s:%s\n", probe,
-                    e->services[way->service].name, way->nexthop);
+            fprintf(a.file, "%s\t%s:%s\n", probe, way->service->name,
+                    way->nexthop);
         }
     }
     *keys = wb_text_close(&k, site->pool);

@@ -6,9 +6,15 @@
 
 #define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 
+/* those that need a password and nothing else */
+static const char password_mechanisms[] =
+    "plain,login,cram-md5,digest-md5,ntlm,scram-sha-1,scram-sha-224,"
+    "scram-sha-256,scram-sha-384,scram-sha-512";
+
 static const char *const mechanisms[] = {
-    [WB_AUTH_PLAIN] = "plain",
-    [WB_AUTH_LOGIN] = "login",
+    [WB_AUTH_PLAIN] = "plain",           [WB_AUTH_LOGIN] = "login",
+    [WB_AUTH_CRAM_MD5] = "cram-md5",     [WB_AUTH_NTLM] = "ntlm",
+    [WB_AUTH_ANY] = password_mechanisms,
 };
 
 static void option(FILE *f, const char *name, const char *value)
@@ -17,6 +23,12 @@ static void option(FILE *f, const char *name, const char *value)
         fprintf(f, "  -o { %s = %s }\n", name, value);
     else
         fprintf(f, "  -o %s=%s\n", name, value);
+}
+
+/* A path stands for itself. */
+static const char *path(struct wb_pool *pool, const char *text)
+{
+    return wb_substitute(pool, text, "$", "$$");
 }
 
 struct setting {
@@ -29,33 +41,58 @@ static void options(FILE *f, const struct setting *s)
         option(f, s->name, s->value);
 }
 
-static void tls_options(FILE *f, const struct wb_service *s)
+/* As smtp(8) opens them before it drops root's rights, 0600 is enough. Any
+ * kind of key may stand here, and none of the site's own goes with it. */
+static void certificate_options(FILE *f, struct wb_pool *pool,
+                                const struct wb_route *like)
 {
+    static const struct setting others[] = {{"smtp_tls_chain_files", ""},
+                                            {"smtp_tls_dcert_file", ""},
+                                            {"smtp_tls_eccert_file", ""},
+                                            {0}};
+
+    if (like->cert_file == NULL)
+        return;
+    option(f, "smtp_tls_cert_file", path(pool, like->cert_file));
+    option(f, "smtp_tls_key_file", path(pool, like->key_file));
+    options(f, others);
+}
+
+static void tls_options(FILE *f, struct wb_pool *pool,
+                        const struct wb_service *s)
+{
+    const char *ca = s->like->ca_file;
+
     option(f, "smtp_tls_policy_maps", "");
-    option(f, "smtp_tls_wrappermode", s->tls == WB_TLS_IMPLICIT ? "yes" : "no");
-    if (s->tls == WB_TLS_NONE) {
+    option(f, "smtp_tls_wrappermode",
+           s->like->tls == WB_TLS_IMPLICIT ? "yes" : "no");
+    if (s->like->tls == WB_TLS_NONE) {
         option(f, "smtp_tls_security_level", "none");
         return;
     }
     option(f, "smtp_tls_security_level", "secure");
     option(f, "smtp_tls_secure_cert_match", "nexthop");
     option(f, "smtp_tls_CApath", "");
-    option(f, "smtp_tls_CAfile", s->ca_file != NULL ? s->ca_file : SYSTEM_CA);
+    option(f, "smtp_tls_CAfile", ca != NULL ? path(pool, ca) : SYSTEM_CA);
+    certificate_options(f, pool, s->like);
 }
 
 static void auth_options(FILE *f, struct wb_pool *pool,
                          const struct wb_service *s)
 {
-    if (s->auth == WB_AUTH_NONE) {
+    if (s->like->auth == WB_AUTH_NONE) {
         option(f, "smtp_sasl_auth_enable", "no");
         return;
     }
     option(f, "smtp_sasl_auth_enable", "yes");
     option(f, "smtp_sasl_password_maps",
            wb_say(pool, "texthash:$waybill_directory/%s", s->passwords));
-    option(f, "smtp_sasl_mechanism_filter", mechanisms[s->auth]);
+    option(f, "smtp_sasl_mechanism_filter", mechanisms[s->like->auth]);
     option(f, "smtp_sasl_security_options", "noanonymous");
     option(f, "smtp_sasl_tls_security_options", "noanonymous");
+    option(f, "smtp_sasl_tls_verified_security_options", "noanonymous");
+    /* a wrong password, too, waits or falls over to the next relay */
+    option(f, "smtp_sasl_auth_soft_bounce", "yes");
     /* a refusal of one account must not be remembered for another */
     option(f, "smtp_sasl_auth_cache_name", "");
 }
@@ -78,7 +115,7 @@ static struct wb_master_service route_service(struct wb_pool *pool,
     option(t.file, "smtp_generic_maps", "$waybill_generic_maps");
     option(t.file, "smtp_sender_dependent_authentication", "no");
     option(t.file, "smtp_fallback_relay", "");
-    tls_options(t.file, s);
+    tls_options(t.file, pool, s);
     auth_options(t.file, pool, s);
     return entry(pool, s->name, "unix", &t);
 }
@@ -276,7 +313,7 @@ struct wb_master_service *wb_postfix_services(const struct wb_entries *e,
     size_t n = 0;
 
     for (size_t i = 0; i < e->service_count; i++)
-        all[n++] = route_service(pool, &e->services[i]);
+        all[n++] = route_service(pool, e->services[i]);
     all[n++] = in_service(pool, e->conf);
     all[n++] = loopback_service(pool, e->conf);
     if (e->conf->webhook_count > 0)

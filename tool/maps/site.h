@@ -73,6 +73,14 @@ int wb_site_edit(struct wb_site *site, const struct wb_entries *entries,
 int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
                   struct wb_problems *problems, struct wb_err *err);
 
+/* abilities.c: can this Postfix do what the routes ask for, and can it log in
+ * as they say (sasl.c)? Return EX_OK, or what asking Postfix returned. */
+int wb_site_check_routes(struct wb_site *site,
+                         const struct wb_entries *entries,
+                         struct wb_problems *problems, struct wb_err *err);
+int wb_site_check_sasl(struct wb_site *site, const struct wb_entries *entries,
+                       struct wb_problems *problems, struct wb_err *err);
+
 /* listener.c: does a service of that name in master.cf take the address of
  * the loopback listener? */
 bool wb_listener_is_taken_by(const struct wb_conf *conf, const char *name);

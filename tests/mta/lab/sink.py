@@ -24,6 +24,7 @@ class Message:
     mail_args: dict = field(default_factory=dict)   # {"ENVID": "x", "BODY": ...}
     recipients: list = field(default_factory=list)  # [(address, args), ...]
     data: bytes = b""             # header and body, dots unstuffed
+    time_s: float = 0.0           # when it was taken, by time.monotonic()
 
     @property
     def rcpt_to(self):
@@ -66,7 +67,10 @@ class Message:
 class Sink:
     """A relay (TCP) or LMTP receiver (unix socket).
 
-    refuse() makes it answer single recipients, or all of them, as told.
+    refuse() makes it answer single recipients, or all of them, as told;
+    greeting and verdict are what it says first, and of a message's text; with
+    None it breaks off there. While held is true, it makes each message wait;
+    waiting is how many there are, most_waiting how many there were at most.
     """
 
     extensions = ("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN",
@@ -76,6 +80,10 @@ class Sink:
         self.name = name
         self.socket = Path(lmtp_socket) if lmtp_socket else None
         self.port = None if lmtp_socket else free_port()
+        self.greeting = f"220 {name}.relay.invalid ESMTP"
+        self.verdict = "250 2.0.0 Ok"
+        self.held = False
+        self.waiting = self.most_waiting = 0
         self._changed = threading.Condition()
         self._messages = []
         self._refusals = {}
@@ -206,9 +214,25 @@ class _Session:
     def say(self, line):
         self.writer.write(line.encode() + b"\r\n")
 
+    async def wait(self):
+        sink = self.sink
+        sink.waiting += 1
+        sink.most_waiting = max(sink.most_waiting, sink.waiting)
+        try:
+            while sink.held:
+                await asyncio.sleep(0.01)
+        finally:
+            sink.waiting -= 1
+
+    def say_or_break_off(self, line):
+        if line is None:
+            raise ConnectionError("broken off")
+        self.say(line)
+
     async def serve(self):
-        self.say(f"220 {self.sink.name}.relay.invalid ESMTP")
-        while True:
+        greeting = self.sink.greeting
+        self.say_or_break_off(greeting)
+        while greeting.startswith("2"):
             await self.writer.drain()
             line = await self.reader.readline()
             if not line:
@@ -262,9 +286,13 @@ class _Session:
             lines.append(line[1:] if line.startswith(b".") else line)
         message, self.message = self.message, None
         message.data = b"".join(lines)
-        self.sink._keep(message)
+        await self.wait()
+        message.time_s = time.monotonic()
+        verdict = self.sink.verdict
+        if verdict and verdict.startswith("2"):
+            self.sink._keep(message)
         for _ in message.recipients if self.sink.socket else (None,):
-            self.say("250 2.0.0 Ok")
+            self.say_or_break_off(verdict)
 
 
 def path_and_args(rest):
