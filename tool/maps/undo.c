@@ -16,7 +16,8 @@ struct undo {
     struct wb_strings before; /* processes that may still mark mail */
 };
 
-/* Without milter and hop; the tables and services stay for the queue. */
+/* Without milter and hop; the tables and services stay for the queue, and so
+ * does the milter of second passes, which mail between the passes needs. */
 static const char *detached(struct wb_site *site, const char *main)
 {
     const char *text = wb_main_set(site->pool, main, "waybill_milters", "");
