@@ -115,14 +115,14 @@ static void check_sender_dependent(struct check *c)
             wb_postfix_socket(c->site->pool, c->conf, c->conf->socket));
 }
 
-/* Are there messages that one sender does not do for? */
+/* Are there messages that one sender or one From does not do for? */
 static bool may_take_two_passes(const struct wb_conf *conf)
 {
     for (size_t i = 0; i < conf->return_path_count; i++)
         if (conf->return_paths[i].mode == WB_RETURN_VERP)
             return true;
     for (size_t i = 0; i < conf->route_count; i++)
-        if (conf->routes[i].return_path != NULL)
+        if (conf->routes[i].return_path != NULL || conf->routes[i].from != NULL)
             return true;
     return false;
 }
