@@ -781,6 +781,40 @@ static void elsewhere_a_mark_is_forged(void **state)
     wb_pool_free(p);
 }
 
+#define FROM                                                                   \
+    "route shop { host = \"shop.test\"  from = \"shop@shop.test\" }\n"         \
+    "rule shop { recipients = { \"shop.test\" }  route = shop }\n"
+
+/* Whoever is not sent out sees the author's own From, in the first pass. */
+static void a_from_is_made_in_the_second_pass(void **state)
+{
+    struct mail mail = {.recipients = {"a@shop.test", "d@here"},
+                        .header = "From"};
+    struct wb_conf *conf = load(HEAD FROM, OLD_KEY, WB_USE_DAEMON);
+    struct wb_pool *p = wb_pool_new(0);
+    struct wb_plan first, after;
+    const char *mark;
+
+    (void)state;
+    mail.local = mail.recipients[1];
+    assert_true(decide(conf, &mail, p, &first));
+    assert_int_equal(first.passes, 2);
+    assert_null(first.from_header);
+    assert_null(first.recipients[1].rewritten);
+    mark = first.recipients[0].rewritten;
+    assert_string_equal(second(conf, mail, mark, p, &after), "");
+    assert_string_equal(after.from_header, "shop@shop.test");
+    assert_string_equal(after.sender_to, "shop@shop.test");
+    /* requeued, it has its From: then nothing more is to be decided */
+    mail.recipients[0] = after.recipients[0].rewritten;
+    mail.listener = WB_LOOPBACK_LISTENER;
+    assert_true(decide(conf, &mail, p, &first));
+    assert_int_equal(first.passes, 1);
+    assert_null(first.from_header);
+    wb_pool_free(p);
+    wb_conf_unref(conf);
+}
+
 /* The MTA's own senders would not be those that were signed. */
 static void xverp_and_two_passes_do_not_go_together(void **state)
 {
@@ -873,6 +907,7 @@ int main(void)
         cmocka_unit_test(a_requeued_mark_stands),
         cmocka_unit_test(a_requeued_route_keeps_its_sender),
         cmocka_unit_test(elsewhere_a_mark_is_forged),
+        cmocka_unit_test(a_from_is_made_in_the_second_pass),
         cmocka_unit_test(xverp_and_two_passes_do_not_go_together),
         cmocka_unit_test(without_a_secret_it_is_shown),
         cmocka_unit_test(memory_bound_is_an_error),
