@@ -53,7 +53,8 @@ static void log_recipient(const struct wb_envelope *env,
     struct wb_line line;
 
     begin(&line, env);
-    add_to(&line, r->recipient->address.text);
+    add_to(&line,
+           r->original != NULL ? r->original : r->recipient->address.text);
     wb_line_add(&line, " class=%s", wb_class_name(r->class));
     if (r->kind != NULL)
         add_name(&line, "kind", r->kind);

@@ -191,20 +191,40 @@ static const char *keep(struct wb_session *s, const char *text)
     return copy;
 }
 
-static const struct wb_reply *parse(struct wb_session *s, const char *path,
-                                    struct wb_address *out,
-                                    const struct wb_reply *if_bad)
+static const struct wb_reply *if_not(int rc, const struct wb_reply *if_bad)
+{
+    if (rc == EX_OK)
+        return NULL;
+    return rc == EX_OSERR ? &no_memory : if_bad;
+}
+
+static const struct wb_reply *parse_sender(struct wb_session *s,
+                                           const char *path)
 {
     if (path == NULL)
-        return if_bad;
-    switch (wb_address_parse(s->pool, path, out, NULL)) {
-    case EX_OK:
-        return NULL;
-    case EX_OSERR:
-        return &no_memory;
-    default:
-        return if_bad;
-    }
+        return &bad_sender;
+    return if_not(wb_address_parse(s->pool, path, &s->env.sender, NULL),
+                  &bad_sender);
+}
+
+static const struct wb_reply *
+parse_recipient(struct wb_session *s, const char *path, struct wb_address *out)
+{
+    if (path == NULL)
+        return &bad_recipient;
+    return if_not(wb_plan_read_recipient(&s->env, s->pool, path, out, NULL),
+                  &bad_recipient);
+}
+
+/* The client's wish that the MTA make senders ("XVERP", or with "=" and the
+ * delimiters). */
+static bool has_xverp(char **argv)
+{
+    for (size_t i = 1; argv[0] != NULL && argv[i] != NULL; i++)
+        if (strncasecmp(argv[i], "XVERP", 5) == 0 &&
+            (argv[i][5] == '\0' || argv[i][5] == '='))
+            return true;
+    return false;
 }
 
 /* The log is to show it all the same. */
@@ -278,10 +298,11 @@ void wb_session_mail(struct wb_session *s, char **argv, const char *login,
     /* where no smtpd asks, Postfix writes the null sender so */
     if (path != NULL && *path == '\0' && wb_plan_is_own_bounce(&s->env))
         path = "<>";
-    wrong = parse(s, path, &s->env.sender, &bad_sender);
+    wrong = parse_sender(s, path);
     if (wrong != NULL)
         refuse_sender(s, path, wrong);
     s->env.sender_resolved = keep(s, resolved);
+    s->env.has_xverp = has_xverp(argv);
     s->env.login = keep(s, login);
     s->env.queue_id = keep(s, queue_id);
     s->env.now_s = (int64_t)time(NULL);
@@ -321,8 +342,7 @@ static const struct wb_reply *fill(struct wb_session *s, char **argv,
                                    const struct wb_recipient *macros,
                                    struct wb_recipient *r)
 {
-    const struct wb_reply *wrong =
-        parse(s, argv[0], &r->address, &bad_recipient);
+    const struct wb_reply *wrong = parse_recipient(s, argv[0], &r->address);
 
     if (wrong != NULL)
         return wrong;

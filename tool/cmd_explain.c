@@ -172,7 +172,8 @@ static int read_recipients(struct message *m, struct wb_pool *p,
         list[i].given = m->recipients[i];
         list[i].mailer = m->mailer;
         list[i].host = m->host;
-        rc = wb_address_parse(p, m->recipients[i], &list[i].address, err);
+        rc = wb_plan_read_recipient(&m->env, p, m->recipients[i],
+                                    &list[i].address, err);
         if (rc == EX_OK && wb_address_is_null(&list[i].address))
             rc = wb_err_set(err, EX_DATAERR, "a recipient cannot be empty");
     }

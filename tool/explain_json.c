@@ -1,5 +1,6 @@
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "plan/return_path.h"
@@ -49,17 +50,29 @@ static json_t *sender(const struct wb_envelope *env, const struct wb_plan *plan)
         "return_path", string(moves ? plan->return_path->name : NULL));
 }
 
-static json_t *recipient(const struct wb_recipient_plan *r, bool is_accepted)
+/* What became of the sender for one recipient: what made it, if it moves. */
+static const char *moved_by(const struct wb_envelope *env,
+                            const struct wb_recipient_plan *r)
 {
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "recipient",
-                     string(r->recipient->address.text), "class",
-                     wb_class_name(r->class), "kind", string(r->kind), "rule",
-                     string(r->rule != NULL ? r->rule->name : NULL), "route",
-                     string(r->route != NULL ? r->route->name : NULL),
-                     "webhook",
-                     string(r->webhook != NULL ? r->webhook->name : NULL),
-                     "filter", string(r->filter), "rewritten",
-                     string(is_accepted ? r->rewritten : NULL));
+    if (r->return_path == NULL || r->sender == NULL ||
+        strcmp(r->sender, env->sender.text) == 0)
+        return NULL;
+    return r->return_path->name;
+}
+
+static json_t *recipient(const struct wb_envelope *env,
+                         const struct wb_recipient_plan *r, bool is_accepted)
+{
+    return json_pack(
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "recipient",
+        string(r->recipient->address.text), "class", wb_class_name(r->class),
+        "kind", string(r->kind), "rule",
+        string(r->rule != NULL ? r->rule->name : NULL), "route",
+        string(r->route != NULL ? r->route->name : NULL), "webhook",
+        string(r->webhook != NULL ? r->webhook->name : NULL), "filter",
+        string(r->filter), "rewritten",
+        string(is_accepted ? r->rewritten : NULL), "sender", string(r->sender),
+        "return_path", string(moved_by(env, r)));
 }
 
 static json_t *recipients(const struct wb_envelope *env,
@@ -68,8 +81,8 @@ static json_t *recipients(const struct wb_envelope *env,
     json_t *list = json_array();
 
     for (size_t i = 0; i < env->recipient_count; i++)
-        json_array_append_new(
-            list, recipient(&plan->recipients[i], plan->decision == WB_ACCEPT));
+        json_array_append_new(list, recipient(env, &plan->recipients[i],
+                                              plan->decision == WB_ACCEPT));
     return list;
 }
 

@@ -67,6 +67,13 @@ static const char *const tls_names[] = {
     [WB_TLS_IMPLICIT] = "TLS",
 };
 
+/* Why there is no rule. */
+static const char *no_rule(const struct wb_recipient_plan *r)
+{
+    return r->original != NULL ? "(the first pass asked the rules)"
+                               : "(none matches)";
+}
+
 static void show_route(FILE *out, const struct wb_recipient_plan *r)
 {
     const struct wb_route *route = r->route;
@@ -75,7 +82,7 @@ static void show_route(FILE *out, const struct wb_recipient_plan *r)
         fprintf(out, "  %-10s %s (%s:%u, priority %d)\n", "rule", r->rule->name,
                 r->rule->origin.file, r->rule->origin.line, r->rule->priority);
     else
-        field(out, "rule", "(none matches)");
+        field(out, "rule", no_rule(r));
     if (route->is_direct)
         field(out, "route", "direct: as the MTA would do without waybill");
     else
@@ -92,11 +99,22 @@ static void show_route(FILE *out, const struct wb_recipient_plan *r)
     }
 }
 
+/* What its second pass will send it with. */
+static void show_own_sender(FILE *out, const struct wb_recipient_plan *r)
+{
+    field(out, "sender", *r->sender != '\0' ? r->sender : "<>");
+    field(out, "because", r->return_path->name);
+    if (r->route->from != NULL)
+        value(out, "from", r->route->from);
+}
+
 static void show_recipient(FILE *out, const struct wb_recipient_plan *r)
 {
     fputs("recipient <", out);
     put(out, r->recipient->address.text);
     fputs(">\n", out);
+    if (r->original != NULL)
+        field(out, "was", r->original);
     field(out, "class", wb_class_name(r->class));
     if (r->kind != NULL)
         field(out, "kind", r->kind);
@@ -105,6 +123,8 @@ static void show_recipient(FILE *out, const struct wb_recipient_plan *r)
     if (r->webhook != NULL)
         fprintf(out, "  %-10s %s, filter %s\n", "webhook", r->webhook->name,
                 r->filter);
+    if (r->is_again && r->return_path != NULL)
+        show_own_sender(out, r);
     if (r->rewritten != NULL)
         field(out, "becomes", r->rewritten);
     for (size_t i = 0; i < r->loss_count; i++)
@@ -142,6 +162,14 @@ void wb_explain_text(FILE *out, const struct wb_envelope *env,
     for (size_t i = 0; i < env->recipient_count; i++)
         show_recipient(out, &plan->recipients[i]);
     show_headers(out, plan);
+    if (plan->passes > 1)
+        fputs("passes 2\n"
+              "  because    the recipients need different senders or From "
+              "headers: "
+              "each\n"
+              "             outbound one comes back to " WB_AGAIN_LISTENER
+              " as a message of its own\n",
+              out);
     fprintf(out, "verdict %s\n", wb_explain_verdict(plan->decision));
     if (plan->decision != WB_ACCEPT)
         fprintf(out, "  %-10s %s %s %s\n", "reply", plan->reply.code,

@@ -51,14 +51,14 @@ static void judge(struct wb_checker *c, const struct wb_raw_section *top,
 static void check_not_empty(struct wb_checker *c,
                             const struct wb_raw_section *top)
 {
-    static const char *const names[] = {"socket",          "queue_directory",
-                                        "mta_config",      "loopback_listener",
-                                        "lmtp_socket",     "control_socket",
-                                        "tag_header",      "secret_file",
-                                        "networks",        "pid_file",
-                                        "outbound_mailers"};
+    static const char *const names[] = {"socket",         "queue_directory",
+                                        "mta_config",     "loopback_listener",
+                                        "again_listener", "lmtp_socket",
+                                        "control_socket", "tag_header",
+                                        "secret_file",    "networks",
+                                        "pid_file",       "outbound_mailers"};
     /* these three may be empty, or only as a text */
-    static const size_t text_count = 8;
+    static const size_t text_count = 9;
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const struct wb_raw_option *o = wb_raw_find(top, names[i]);
@@ -132,6 +132,36 @@ static void check_loopback_milters(struct wb_checker *c,
     }
 }
 
+/* "127.0.0.1:8025" is "127.0.0.1:08025". */
+static bool is_same_listener(const char *a, const char *b)
+{
+    const char *x = a ? strrchr(a, ':') : NULL, *y = b ? strrchr(b, ':') : NULL;
+
+    return x && y && x - a == y - b && strncmp(a, b, (size_t)(x - a)) == 0 &&
+           strtoul(x + 1, NULL, 10) == strtoul(y + 1, NULL, 10);
+}
+
+/* Two services of the MTA, each of which treats its mail in its own way. */
+static void check_listeners(struct wb_checker *c,
+                            const struct wb_raw_section *top)
+{
+    static const char *const names[] = {"loopback_listener", "again_listener"};
+    const struct wb_raw_option *given = wb_raw_find(top, names[1]);
+    const char *text;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if ((text = wb_raw_text(top, names[i])))
+            judge(c, top, names[i], wb_loopback_fault(c->scratch, text));
+    if (!given)
+        given = wb_raw_find(top, names[0]);
+    if (given &&
+        is_same_listener(c->conf->loopback_listener, c->conf->again_listener))
+        wb_option_tell(c, given,
+                       "loopback_listener and again_listener are both %s; two "
+                       "ports are right",
+                       c->conf->again_listener);
+}
+
 static void check_top(struct wb_checker *c, const struct wb_raw_section *top)
 {
     static const char *const sockets[] = {"socket", "lmtp_socket"};
@@ -145,8 +175,7 @@ static void check_top(struct wb_checker *c, const struct wb_raw_section *top)
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
         if ((text = wb_raw_text(top, sockets[i])))
             judge(c, top, sockets[i], wb_socket_fault(text));
-    if ((text = wb_raw_text(top, "loopback_listener")))
-        judge(c, top, "loopback_listener", wb_loopback_fault(c->scratch, text));
+    check_listeners(c, top);
     if ((text = wb_raw_text(top, "tag_header")))
         judge(c, top, "tag_header", wb_tag_header_fault(text));
 }

@@ -137,6 +137,7 @@ struct wb_conf {
     const char *queue_directory;   /* relative sockets lie below it */
     const char *mta_config;        /* default of --mta-config */
     const char *loopback_listener; /* "127.0.0.1:10028" */
+    const char *again_listener;    /* "127.0.0.1:10029" */
     const char *lmtp_socket;       /* "unix:waybill/lmtp.sock" */
     const char *user;              /* NULL: stay as started */
     const char *pid_file;
@@ -217,6 +218,10 @@ bool wb_strings_hold(const struct wb_strings *list, const char *text);
 /* The daemon name under which the MTA shows the bounces that it makes itself:
  * it tells no {rcpt_mailer} there. */
 #define WB_BOUNCE_LISTENER "waybill-bounce"
+
+/* The daemon name of the generated listener for second passes: what comes in
+ * by it bears the mark of a first one. */
+#define WB_AGAIN_LISTENER "waybill-again"
 
 /* The domain below which every name is waybill's own (RFC 6761: never in the
  * DNS). */

@@ -95,10 +95,14 @@ static const struct wb_option top_options[] = {
         .help = "the MTA's configuration directory"),
     ROW(TEXT, "loopback_listener", IN(wb_conf, loopback_listener),
         .fallback = "127.0.0.1:10028",
-        .help = "address and port of the generated listener for the MTA's "
-                "own second passes"),
+        .help = "address and port of the generated listener for mail of the "
+                "MTA itself"),
     ROW(LIST, "loopback_milters", IN(wb_conf, loopback_milters),
         .help = "further milters of that listener, behind waybill: signers"),
+    ROW(TEXT, "again_listener", IN(wb_conf, again_listener),
+        .fallback = "127.0.0.1:10029",
+        .help = "address and port of the generated listener for second "
+                "passes"),
     ROW(TEXT, "lmtp_socket", IN(wb_conf, lmtp_socket),
         .fallback = "unix:waybill/lmtp.sock",
         .help = "where the MTA reaches waybill-lmtp"),

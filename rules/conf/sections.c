@@ -199,7 +199,8 @@ static void check_listener(struct wb_checker *c,
     convert(c, raw, l);
     require(c, raw, "class", wb_raw_find(raw, "class"));
     if (raw->title && (strcmp(raw->title, WB_LOOPBACK_LISTENER) == 0 ||
-                       strcmp(raw->title, WB_BOUNCE_LISTENER) == 0))
+                       strcmp(raw->title, WB_BOUNCE_LISTENER) == 0 ||
+                       strcmp(raw->title, WB_AGAIN_LISTENER) == 0))
         tell_section(c, raw, "is waybill's own; take another name");
 }
 

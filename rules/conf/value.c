@@ -183,7 +183,7 @@ const char *wb_socket_fault(const char *text)
 const char *wb_loopback_fault(struct wb_pool *scratch, const char *text)
 {
     static const char wrong[] = "is not a loopback address and port; "
-                                "\"127.0.0.1:10028\" is right";
+                                "\"127.0.0.1:PORT\" is right";
     char *host = wb_pool_strdup(scratch, text);
     const char *colon = strrchr(text, ':');
 

@@ -27,7 +27,7 @@ enum { LABEL_MAX_OCTETS = 63 };
 /* The wire form while it is taken apart; text is NUL-terminated. */
 struct path {
     const char *text;
-    char local[WB_PATH_MAX_OCTETS + 1];
+    char local[WB_MARKED_MAX_OCTETS + 1];
     const char *domain; /* the "@" and what follows, or "" */
 };
 
@@ -272,11 +272,11 @@ static int check_text(const char *text, struct wb_err *err)
     return EX_OK;
 }
 
-/* Copy path into p without its "<>", which must be both there or neither. */
-static int strip(struct wb_pool *p, const char *path, const char **text,
-                 struct wb_err *err)
+/* Copy path, at most max octets, into p without its "<>", which must be both
+ * there or neither. */
+static int strip(struct wb_pool *p, const char *path, size_t max,
+                 const char **text, struct wb_err *err)
 {
-    const size_t max = WB_PATH_MAX_OCTETS;
     size_t n = strnlen(path, max + 1);
     bool open = path[0] == '<', closed = n > 0 && path[n - 1] == '>';
 
@@ -307,11 +307,11 @@ static int keep(struct wb_pool *p, const struct path *path,
     return EX_OK;
 }
 
-int wb_address_parse(struct wb_pool *p, const char *path,
-                     struct wb_address *out, struct wb_err *err)
+static int parse(struct wb_pool *p, const char *path, size_t max,
+                 struct wb_address *out, struct wb_err *err)
 {
     struct path parts = {.text = "", .domain = ""};
-    int rc = strip(p, path, &parts.text, err);
+    int rc = strip(p, path, max, &parts.text, err);
 
     if (rc != EX_OK)
         return rc;
@@ -324,6 +324,18 @@ int wb_address_parse(struct wb_pool *p, const char *path,
         (rc = check_domain(&parts, err)) != EX_OK)
         return rc;
     return keep(p, &parts, out, err);
+}
+
+int wb_address_parse(struct wb_pool *p, const char *path,
+                     struct wb_address *out, struct wb_err *err)
+{
+    return parse(p, path, WB_PATH_MAX_OCTETS, out, err);
+}
+
+int wb_address_parse_marked(struct wb_pool *p, const char *path,
+                            struct wb_address *out, struct wb_err *err)
+{
+    return parse(p, path, WB_MARKED_MAX_OCTETS, out, err);
 }
 
 /* Dot-string = Atom *( "." Atom ): all that RFC 5321 lets go unquoted. */

@@ -11,6 +11,8 @@
 enum {
     WB_PATH_MAX_OCTETS = 256,   /* RFC 5321, 4.5.3.1.3, with the "<>" */
     WB_DOMAIN_MAX_OCTETS = 255, /* RFC 5321, 4.5.3.1.2 */
+    WB_MARKED_MAX_OCTETS = 768, /* a path that waybill has marked: one of 256,
+                                 * every octet escaped, and the longest mark */
 };
 
 struct wb_address {
@@ -39,6 +41,11 @@ struct wb_address {
  * Returns EX_OK, EX_DATAERR or EX_OSERR (out of memory) with *err filled in. */
 int wb_address_parse(struct wb_pool *p, const char *path,
                      struct wb_address *out, struct wb_err *err);
+
+/* The same for a path that waybill may have marked on its way here: at most
+ * WB_MARKED_MAX_OCTETS, and a domain as above. */
+int wb_address_parse_marked(struct wb_pool *p, const char *path,
+                            struct wb_address *out, struct wb_err *err);
 
 /* The address as it goes on the wire, without "<>": the local part is quoted
  * where RFC 5321 demands it. local is unquoted, NULL for the null sender

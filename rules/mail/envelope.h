@@ -30,6 +30,7 @@ struct wb_envelope {
     const char *queue_id; /* NULL when not known (yet) */
     struct wb_address sender;
     const char *sender_resolved; /* {mail_addr}; NULL when not known */
+    bool has_xverp;       /* the MTA is to make a sender for each recipient */
     const char *login;    /* {auth_authen}; NULL without authentication */
     const char *client;   /* IPv4 or IPv6 address; NULL: local submission */
     const char *listener; /* {daemon_name}; NULL when not known */

@@ -138,8 +138,12 @@ static const char *tag_value(const struct wb_conf *conf, struct wb_pool *p,
 static int add_tag(const struct wb_conf *conf, const struct wb_envelope *env,
                    struct wb_pool *p, struct wb_plan *plan)
 {
-    const char *value = tag_value(conf, p, env, plan);
+    const char *value;
 
+    /* each second pass makes its own */
+    if (plan->passes > 1)
+        return EX_OK;
+    value = tag_value(conf, p, env, plan);
     if (value == NULL)
         return EX_OSERR;
     if (*value != '\0')

@@ -43,16 +43,24 @@ int wb_making_cannot_tell(struct wb_making *m, const char *why)
     return wb_making_decide(m, WB_TEMPFAIL, "451", "4.3.0", NULL, why);
 }
 
+static bool is_by(const struct wb_envelope *env, const char *listener)
+{
+    return env->listener != NULL && strcmp(env->listener, listener) == 0;
+}
+
 bool wb_making_is_loopback(const struct wb_envelope *env)
 {
-    return env->listener != NULL &&
-           strcmp(env->listener, WB_LOOPBACK_LISTENER) == 0;
+    return is_by(env, WB_LOOPBACK_LISTENER);
+}
+
+bool wb_making_is_second_pass(const struct wb_envelope *env)
+{
+    return is_by(env, WB_AGAIN_LISTENER);
 }
 
 bool wb_plan_is_own_bounce(const struct wb_envelope *env)
 {
-    return env->listener != NULL &&
-           strcmp(env->listener, WB_BOUNCE_LISTENER) == 0;
+    return is_by(env, WB_BOUNCE_LISTENER);
 }
 
 enum wb_place wb_making_place(const struct wb_conf *conf,
@@ -60,7 +68,8 @@ enum wb_place wb_making_place(const struct wb_conf *conf,
 {
     if (wb_plan_is_own_bounce(env))
         return WB_PLACE_OWN_BOUNCE;
-    return conf->attach == WB_BEFORE_QUEUE || wb_making_is_loopback(env)
+    return conf->attach == WB_BEFORE_QUEUE || wb_making_is_loopback(env) ||
+                   wb_making_is_second_pass(env)
                ? WB_PLACE_WHOLE
                : WB_PLACE_FRONT;
 }

@@ -4,6 +4,7 @@
 #define WB_PLAN_MAKING_H
 
 #include "plan/plan.h"
+#include "plan/suffix.h"
 
 enum { WB_REPLY_MAX_OCTETS = 400 }; /* RFC 5321, 4.5.3.1.5: 512 a line */
 
@@ -50,8 +51,10 @@ int wb_making_decide(struct wb_making *m, enum wb_decision decision,
                      const char *text);
 int wb_making_cannot_tell(struct wb_making *m, const char *why);
 
-/* Does the mail come by the MTA's own loopback listener? */
+/* Does the mail come by the MTA's own loopback listener, or by the one for
+ * second passes? */
 bool wb_making_is_loopback(const struct wb_envelope *env);
+bool wb_making_is_second_pass(const struct wb_envelope *env);
 
 /* Outbound mail is decided at WB_PLACE_WHOLE alone. */
 enum wb_place wb_making_place(const struct wb_conf *conf,
@@ -64,8 +67,30 @@ int wb_making_mark(struct wb_making *m, struct wb_recipient_plan *r,
 /* outbound.c: a recipient that the MTA relays for an own client. */
 int wb_making_outbound(struct wb_making *m, struct wb_recipient_plan *r);
 
-/* One message has one sender: all outbound recipients must agree on it. */
+/* What r's sender becomes by its return path, on the way to recipient. */
+int wb_making_sender(struct wb_making *m, struct wb_recipient_plan *r,
+                     const struct wb_address *recipient);
+
+/* One message has one sender: if the outbound recipients do not agree on it,
+ * they take a second pass. */
 int wb_making_agree(struct wb_making *m);
+
+/* again.c: let an outbound recipient come back to the listener for second
+ * passes. */
+int wb_making_again(struct wb_making *m, struct wb_recipient_plan *r);
+
+/* One that the MTA requeued on its way there: its mark stands, or cannot be
+ * told. */
+int wb_making_again_stands(struct wb_making *m, struct wb_recipient_plan *r,
+                           const struct wb_suffix *suffix);
+
+/* The recipient of a second pass, and what can be told of it at RCPT. */
+int wb_making_second_pass(struct wb_making *m, struct wb_recipient_plan *r);
+int wb_making_second_pass_early(const struct wb_conf *conf,
+                                const struct wb_envelope *env,
+                                const struct wb_recipient *recipient,
+                                struct wb_pool *p, enum wb_decision *decision,
+                                struct wb_reply *out);
 
 /* bounce.c: a recipient in a bounce domain. */
 int wb_making_bounce(struct wb_making *m, struct wb_recipient_plan *r);

@@ -42,22 +42,26 @@ static int choose_rule(struct wb_making *m, struct wb_recipient_plan *r)
     return rc == EX_TEMPFAIL ? wb_making_cannot_tell(m, why.text) : rc;
 }
 
+int wb_making_sender(struct wb_making *m, struct wb_recipient_plan *r,
+                     const struct wb_address *recipient)
+{
+    struct wb_err why = {""};
+    int rc = wb_return_path_apply(m->conf, r->return_path, m->env, recipient,
+                                  m->p, &r->sender, &why);
+
+    if (rc == EX_DATAERR)
+        return wb_making_decide(m, WB_REJECT, "553", "5.1.7",
+                                m->env->sender.text, why.text);
+    return rc;
+}
+
 static int choose_sender(struct wb_making *m, struct wb_recipient_plan *r)
 {
-    const struct wb_address *sender = &m->env->sender;
-    struct wb_err why = {""};
-    int rc;
-
     if (wb_return_path_choose(m->conf, &m->matcher, r->route,
                               &r->return_path) == WB_RETRY)
         return wb_making_cannot_tell(
             m, "a pattern in a return_path hit its limit");
-    rc = wb_return_path_apply(m->conf, r->return_path, m->env,
-                              &r->recipient->address, m->p, &r->sender, &why);
-    if (rc == EX_DATAERR)
-        return wb_making_decide(m, WB_REJECT, "553", "5.1.7", sender->text,
-                                why.text);
-    return rc;
+    return wb_making_sender(m, r, &r->recipient->address);
 }
 
 /* No MTA has a limit by route, so it is kept here, before the queue. */
@@ -95,18 +99,6 @@ int wb_making_outbound(struct wb_making *m, struct wb_recipient_plan *r)
     return r->rewritten != NULL && r->esmtp != NULL ? EX_OK : EX_OSERR;
 }
 
-/* Append ">, <a" while there is room; the reply names whom it can. */
-static void name_recipient(struct wb_err *names, const char *address)
-{
-    size_t used = strlen(names->text);
-    size_t room = WB_REPLY_MAX_OCTETS - 100;
-
-    if (used + strlen(address) + 4 > room)
-        return;
-    strcat(names->text, used > 0 ? ">, <" : "");
-    strcat(names->text, address);
-}
-
 static const struct wb_recipient_plan *first_outbound(const struct wb_making *m)
 {
     for (size_t i = 0; i < m->env->recipient_count; i++)
@@ -115,38 +107,60 @@ static const struct wb_recipient_plan *first_outbound(const struct wb_making *m)
     return NULL;
 }
 
+/* Was it decided in this pass? What the MTA requeued was before, and stands. */
+static bool is_new(const struct wb_recipient_plan *r)
+{
+    return r->return_path != NULL;
+}
+
 /* Can r share a message with first? Who is not sent out asks for no sender,
  * but must not see a From that is meant for a relay. */
 static bool agrees(const struct wb_recipient_plan *r,
                    const struct wb_recipient_plan *first)
 {
     if (r->sender == NULL)
-        return first->route->from == NULL;
+        return first->route->from == NULL || !is_new(first);
     return strcmp(r->sender, first->sender) == 0 &&
            wb_from_is_same(r->route, first->route);
+}
+
+static unsigned count_passes(const struct wb_making *m,
+                             const struct wb_recipient_plan *first)
+{
+    for (size_t i = 0; i < m->env->recipient_count; i++) {
+        const struct wb_recipient_plan *r = &m->plan->recipients[i];
+
+        if (r->is_again || (first != NULL && !agrees(r, first)))
+            return 2;
+    }
+    return 1;
+}
+
+/* Those that are sent out are left to the second pass. */
+static int split(struct wb_making *m)
+{
+    int rc = EX_OK;
+
+    if (m->env->has_xverp)
+        return wb_making_decide(m, WB_TEMPFAIL, "452", "4.5.3", NULL,
+                                "with XVERP recipients cannot have different "
+                                "senders or From headers; send to each apart");
+    for (size_t i = 0; rc == EX_OK && i < m->env->recipient_count; i++)
+        if (is_new(&m->plan->recipients[i]))
+            rc = wb_making_again(m, &m->plan->recipients[i]);
+    return rc;
 }
 
 int wb_making_agree(struct wb_making *m)
 {
     const struct wb_recipient_plan *first = first_outbound(m);
-    struct wb_err names = {""};
 
-    m->plan->passes = 1;
-    for (size_t i = 0; first != NULL && i < m->env->recipient_count; i++) {
-        const struct wb_recipient_plan *r = &m->plan->recipients[i];
-
-        if (agrees(r, first))
-            continue;
-        if (m->plan->passes == 1)
-            name_recipient(&names, first->recipient->address.text);
-        m->plan->passes = 2;
-        name_recipient(&names, r->recipient->address.text);
-    }
+    m->plan->passes = count_passes(m, first);
+    if (m->plan->decision != WB_ACCEPT)
+        return EX_OK;
     if (m->plan->passes > 1)
-        return wb_making_decide(
-            m, WB_TEMPFAIL, "452", "4.5.3", names.text,
-            "need different senders or From headers; send to each apart");
-    if (first == NULL)
+        return split(m);
+    if (first == NULL || !is_new(first))
         return EX_OK;
     if (first->route->from != NULL)
         m->plan->from_of = first->route;

@@ -121,12 +121,15 @@ static int plan_suffixed(struct wb_making *m, struct wb_recipient_plan *r)
                                 NOT_FROM_OUTSIDE);
     if (rc != EX_OK)
         return rc;
+    if (suffix.mac != NULL)
+        return wb_making_again_stands(m, r, &suffix);
     r->route = suffix.route;
     r->webhook = suffix.webhook;
     r->filter = suffix.filter;
-    if (r->route != NULL)
+    if (r->route != NULL) {
         r->class = WB_CLASS_OUTBOUND;
-    else if (r->webhook != NULL)
+        r->sender = m->env->sender.text;
+    } else if (r->webhook != NULL)
         r->class = strcmp(r->filter, WB_BOUNCES_FILTER) == 0 ? WB_CLASS_BOUNCE
                                                              : WB_CLASS_INBOUND;
     return r->class == WB_CLASS_BOUNCE
@@ -138,6 +141,8 @@ static int plan_recipient(struct wb_making *m, struct wb_recipient_plan *r)
 {
     const char *domain = r->recipient->address.domain;
 
+    if (wb_making_is_second_pass(m->env))
+        return wb_making_second_pass(m, r);
     if (wb_suffix_is_in(&r->recipient->address, r->recipient->resolved))
         return plan_suffixed(m, r);
     if (domain == NULL) { /* "postmaster": this host's own */
@@ -233,6 +238,15 @@ int wb_plan_make(const struct wb_conf *conf, const struct wb_envelope *env,
     return EX_OK;
 }
 
+int wb_plan_read_recipient(const struct wb_envelope *env, struct wb_pool *p,
+                           const char *path, struct wb_address *out,
+                           struct wb_err *err)
+{
+    return wb_making_is_loopback(env) || wb_making_is_second_pass(env)
+               ? wb_address_parse_marked(p, path, out, err)
+               : wb_address_parse(p, path, out, err);
+}
+
 bool wb_plan_may_reject_early(const struct wb_conf *conf)
 {
     return conf->inbound_count > 0 || conf->bounces.domains.count > 0;
@@ -253,7 +267,10 @@ int wb_plan_recipient_early(const struct wb_conf *conf,
     start_matcher(&m, conf, env, p);
     if (wb_plan_is_own_bounce(env))
         return EX_OK;
-    if (is_ours && !wb_making_is_loopback(env)) {
+    if (wb_making_is_second_pass(env)) {
+        rc =
+            wb_making_second_pass_early(conf, env, recipient, p, decision, out);
+    } else if (is_ours && !wb_making_is_loopback(env)) {
         *decision = WB_REJECT;
         rc = wb_making_reply(out, p, "550", "5.1.2", NULL, NOT_FROM_OUTSIDE);
     } else if (domain != NULL &&

@@ -33,9 +33,11 @@ struct wb_recipient_plan {
     const char *rewritten; /* NULL: stays as it is */
     const char *esmtp;     /* "ORCPT=... NOTIFY=..." with rewritten */
     const struct wb_return_path *return_path; /* outbound only */
-    const char *sender; /* outbound only: what its sender must be */
-    const char *bounce; /* what a return address told, for a header */
-    const char *kind;   /* what comes to one: "bounce" or "reply"; else NULL */
+    const char *sender;   /* outbound only: what its sender must be */
+    bool is_again;        /* a second pass will see to it */
+    const char *original; /* in a second pass: the recipient without its mark */
+    const char *bounce;   /* what a return address told, for a header */
+    const char *kind; /* what comes to one: "bounce" or "reply"; else NULL */
     struct wb_loss *losses; /* only when asked for */
     size_t loss_count;
 };
@@ -65,7 +67,9 @@ struct wb_plan {
     const char *from_header;        /* the new From; NULL: stays */
     const char *reply_to;           /* a Reply-To to add; NULL: none */
     bool breaks_dkim;               /* a signature that it has no longer fits */
-    unsigned passes; /* 2: recipients need different senders */
+    unsigned passes; /* 2: recipients need different senders or Froms, so all
+                      * outbound ones come back one by one, and the rest of the
+                      * message stays as it is */
     bool is_partial; /* recipients that are not rewritten are decided later, at
                       * another listener of the MTA's, or not at all */
     struct wb_recipient_plan *recipients; /* as many as the envelope has */
@@ -86,8 +90,9 @@ int wb_plan_make(const struct wb_conf *conf, const struct wb_envelope *env,
  * known? Then the milter asks for that stage's reply. */
 bool wb_plan_may_reject_early(const struct wb_conf *conf);
 
-/* What is certain about one recipient at RCPT (env->recipients is not read):
- * WB_ACCEPT when only the whole message can tell. Same returns as
+/* What is certain about one recipient at RCPT (env->recipients is not read,
+ * but how many there are before it): WB_ACCEPT when only the whole message can
+ * tell. Same returns as
  * wb_plan_make. */
 int wb_plan_recipient_early(const struct wb_conf *conf,
                             const struct wb_envelope *env,
@@ -98,6 +103,12 @@ int wb_plan_recipient_early(const struct wb_conf *conf,
 /* Is this a bounce that the MTA makes itself? Then it can be told nothing but
  * to come again: what is wrong with it is left to the MTA. */
 bool wb_plan_is_own_bounce(const struct wb_envelope *env);
+
+/* Parse a recipient as it comes by env's listener: those of the MTA itself
+ * bring marked ones, which may be longer. Otherwise as wb_address_parse. */
+int wb_plan_read_recipient(const struct wb_envelope *env, struct wb_pool *p,
+                           const char *path, struct wb_address *out,
+                           struct wb_err *err);
 
 /* Must the milter hand this header field over to the plan? True for those
  * that a criterion reads and for those that waybill gives meaning to. */

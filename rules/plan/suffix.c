@@ -4,8 +4,6 @@
 #include <strings.h>
 #include <sysexits.h>
 
-#define NO_SECRET "SECRET"
-
 bool wb_suffix_is_own(const char *domain)
 {
     return strcmp(domain, WB_SUFFIX_DOMAIN) == 0 ||
@@ -34,7 +32,7 @@ bool wb_suffix_is_in(const struct wb_address *a, const char *resolved)
 
 static const char *label(const struct wb_conf *conf)
 {
-    return conf->secret.count > 0 ? conf->secret.keys[0].label : NO_SECRET;
+    return conf->secret.count > 0 ? conf->secret.keys[0].label : WB_NO_SECRET;
 }
 
 /* The whole address as one quoted local part (RFC 5321, 4.1.2). */
@@ -86,7 +84,7 @@ static bool hook_mac(const struct wb_conf *conf, struct wb_pool *p,
     const char *const parts[] = {"hook", webhook->name, filter, folded};
 
     if (conf->secret.count == 0) {
-        strcpy(out, NO_SECRET);
+        strcpy(out, WB_NO_SECRET);
         return true;
     }
     return folded != NULL &&
@@ -109,6 +107,16 @@ const char *wb_suffix_for_hook(const struct wb_conf *conf, struct wb_pool *p,
     return suffix == NULL ? NULL : append(p, a, suffix);
 }
 
+const char *wb_suffix_for_again(const struct wb_conf *conf, struct wb_pool *p,
+                                const struct wb_address *a,
+                                const struct wb_route *route, const char *mac)
+{
+    const char *suffix = wb_pool_printf(p, "%s.%s.again.%s." WB_SUFFIX_DOMAIN,
+                                        route->name, mac, label(conf));
+
+    return suffix == NULL ? NULL : append(p, a, suffix);
+}
+
 enum { MOST_LABELS = 128 }; /* 255 octets hold no more (RFC 1035, 2.3.4) */
 
 /* Split a copy of domain into its labels. Returns how many there are. */
@@ -125,26 +133,28 @@ static size_t split(char *domain, char *labels[MOST_LABELS])
 
 static bool is_our_label(const struct wb_conf *conf, const char *text)
 {
+    /* explain without the secret cannot judge: it shows the way */
+    if (conf->secret.count == 0)
+        return true;
     for (size_t i = 0; i < conf->secret.count; i++)
         if (strcmp(conf->secret.keys[i].label, text) == 0)
             return true;
     return false;
 }
 
-/* The recipient that a suffix of octets (with its dot) was put on, in lower
- * case: what the MAC covers. */
+/* The recipient that a suffix of these labels was put on. */
 static const char *original(struct wb_pool *p, const struct wb_address *a,
-                            size_t octets)
+                            char *const labels[], size_t count)
 {
-    const char *text;
+    size_t octets = 0;
 
+    for (size_t i = 0; i < count; i++)
+        octets += 1 + strlen(labels[i]);
     /* Carried whole as the local part of a domain "x"? */
     if (strlen(a->domain) == octets + 1 && a->domain[0] == 'x' &&
         strchr(a->local, '@') != NULL)
-        text = a->local;
-    else
-        text = wb_pool_strndup(p, a->text, strlen(a->text) - octets);
-    return text == NULL ? NULL : wb_pool_strlower(p, text);
+        return a->local;
+    return wb_pool_strndup(p, a->text, strlen(a->text) - octets);
 }
 
 static const struct wb_webhook *webhook_named(const struct wb_conf *conf,
@@ -156,26 +166,38 @@ static const struct wb_webhook *webhook_named(const struct wb_conf *conf,
     return NULL;
 }
 
-/* labels: WEBHOOK, FILTER, MAC, "hook", LABEL, "waybill", "invalid". */
+enum { HOOK_LABELS = 7, AGAIN_LABELS = 6 };
+
+/* labels: WEBHOOK, FILTER, MAC, "hook", LABEL, "waybill", "invalid". The MAC
+ * covers the recipient in lower case. */
 static int parse_hook(const struct wb_conf *conf, struct wb_pool *p,
-                      const struct wb_address *a, char *const labels[7],
+                      const struct wb_address *a, char *const labels[],
                       struct wb_suffix *out)
 {
     const char *parts[] = {"hook", labels[0], labels[1], NULL};
-    size_t octets = 0;
+    const char *text = original(p, a, labels, HOOK_LABELS);
 
-    for (size_t i = 0; i < 7; i++)
-        octets += strlen(labels[i]) + 1;
-    parts[3] = original(p, a, octets);
+    parts[3] = text == NULL ? NULL : wb_pool_strlower(p, text);
     out->original = parts[3];
-    out->filter = wb_pool_strdup(p, labels[1]);
-    if (parts[3] == NULL || out->filter == NULL)
+    out->filter = labels[1];
+    if (parts[3] == NULL)
         return EX_OSERR;
     out->webhook = webhook_named(conf, labels[0]);
     return wb_secret_verify(&conf->secret, parts,
                             sizeof parts / sizeof parts[0], labels[2])
                ? EX_OK
                : EX_DATAERR;
+}
+
+/* labels: ROUTE, MAC, "again", LABEL, "waybill", "invalid". */
+static int parse_again(const struct wb_conf *conf, struct wb_pool *p,
+                       const struct wb_address *a, char *const labels[],
+                       struct wb_suffix *out)
+{
+    out->route = wb_conf_route(conf, labels[0]);
+    out->mac = labels[1];
+    out->original = original(p, a, labels, AGAIN_LABELS);
+    return out->original != NULL ? EX_OK : EX_OSERR;
 }
 
 int wb_suffix_parse(const struct wb_conf *conf, struct wb_pool *p,
@@ -196,7 +218,13 @@ int wb_suffix_parse(const struct wb_conf *conf, struct wb_pool *p,
     if (n < 5 || !is_our_label(conf, labels[n - 3]))
         return EX_DATAERR;
     if (strcmp(labels[n - 4], "hook") == 0)
-        return n < 8 ? EX_DATAERR : parse_hook(conf, p, a, &labels[n - 7], out);
+        return n <= HOOK_LABELS
+                   ? EX_DATAERR
+                   : parse_hook(conf, p, a, &labels[n - HOOK_LABELS], out);
+    if (strcmp(labels[n - 4], "again") == 0)
+        return n <= AGAIN_LABELS
+                   ? EX_DATAERR
+                   : parse_again(conf, p, a, &labels[n - AGAIN_LABELS], out);
     out->route = wb_conf_route(conf, labels[n - 4]);
     return EX_OK;
 }

@@ -1,4 +1,7 @@
-"""What `waybill explain` takes for a client's address."""
+"""What `waybill explain` takes for a client's address, and how it shows a
+second pass."""
+import json
+
 import pytest
 
 from test_conf import WAYBILL, folder, subprocess, write  # noqa: F401
@@ -68,3 +71,63 @@ def test_fallback(folder):  # noqa: F811
         cwd=folder, text=True, capture_output=True, timeout=60)
     assert [line for line in done.stdout.splitlines() if line.startswith("  then")] == [
         "  then       b.test port 2525", "  then       c.test port 26"]
+
+
+TWO_PASSES = """\
+secret_file = "secret"
+route a { host = "relay.example.com" }
+route kept { host = "relay.example.net"  return_path = keep }
+rule a { recipients = { "a.test" }  route = a }
+rule kept { recipients = { "kept.test" }  route = kept }
+return_path main { senders = { "example.com" }  domain = "return.example.com" }
+"""
+
+
+def explain(where, *more, secret=True):
+    write(where / "w.conf", TWO_PASSES)
+    if not secret:
+        (where / "secret").unlink()
+    done = subprocess.run([WAYBILL, "explain", "-c", "w.conf", *more],
+                          cwd=where, text=True, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+TO = ["--sender", "info@example.com", "--recipient", "x@a.test"]
+TO_BOTH = [*TO, "--recipient", "y@kept.test"]
+
+
+def test_json_of_two_passes(folder):  # noqa: F811
+    first = json.loads(explain(folder, "--json", *TO_BOTH))
+    assert (first["verdict"], first["passes"], first["headers"]) == ("accept", 2, [])
+    assert first["sender"]["to"] == "info@example.com"
+    assert [(r["sender"], r["return_path"]) for r in first["recipients"]] == [
+        ("info@return.example.com", "main"), ("info@example.com", None)]
+    for r, before in zip(first["recipients"], ("x@a.test.a.", "y@kept.test.kept.")):
+        assert r["rewritten"].startswith(before) and ".again." in r["rewritten"]
+    second = json.loads(explain(folder, "--json", "--listener", "waybill-again", *TO[:2],
+                                "--recipient", first["recipients"][0]["rewritten"]))
+    assert (second["verdict"], second["passes"]) == ("accept", 1)
+    assert second["sender"] == {"from": "info@example.com", "to": "info@return.example.com",
+                                "mode": "domain", "return_path": "main"}
+    assert second["recipients"][0]["rewritten"].startswith("x@a.test.a.")
+    assert second["headers"] == [{"action": "add", "name": "X-Waybill-Route", "value": "a"}]
+
+
+def test_json_of_one_pass_and_of_local_mail(folder):  # noqa: F811
+    one = json.loads(explain(folder, "--json", *TO))
+    assert (one["passes"], one["recipients"][0]["sender"]) == (1, "info@return.example.com")
+    local = json.loads(explain(folder, "--json", *TO, "--mailer", "local"))
+    assert (local["recipients"][0]["sender"], local["recipients"][0]["return_path"]) == (None, None)
+
+
+def test_text_of_two_passes_without_the_secret(folder):  # noqa: F811
+    text = explain(folder, *TO_BOTH, secret=False)
+    assert "becomes    x@a.test.a.SECRET.again.SECRET.waybill.invalid\n" in text
+    assert "sender     info@return.example.com\n  because    main\n" in text
+    assert "passes 2\n  because    the recipients need different senders" in text
+    text = explain(folder, "--listener", "waybill-again", *TO[:2], "--recipient",
+                   "x@a.test.a.SECRET.again.SECRET.waybill.invalid")
+    assert "was        x@a.test\n" in text
+    assert "becomes    x@a.test.a.SECRET.waybill.invalid\n" in text
+    assert text.endswith("verdict accept\n")

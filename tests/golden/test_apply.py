@@ -197,6 +197,45 @@ def test_printed_commands_do_what_apply_does(plain, tmp_path):
     assert [plain.postconf("-n"), plain.postconf("-Mf")] == wanted
 
 
+OWN_SETTING = "waybill-again_destination_concurrency_limit = 3\n"
+
+
+def test_the_admins_settings_of_our_services_are_kept(plain):
+    """Those in waybill's block are waybill's, any other the admin's."""
+    plain.apply()
+    add(plain, OWN_SETTING)
+    plain.configure(ROUTES.replace("bulk", "heap"))
+    plain.apply()
+    text = plain.main.read_text()
+    assert text.count(OWN_SETTING) == 1
+    assert text.count("\nwaybill-again_destination_recipient_limit = 1\n") == 1
+    plain.apply("--undo", "--keep-edits")
+    assert plain.main.read_text().endswith(OWN_SETTING)
+    assert "recipient_limit" not in plain.main.read_text()
+
+
+# Between two passes a sender must stay as it is.
+
+VERP = 'return_path each { senders = { "example.com" } mode = verp domain = "return.example.com" }\n' + INBOUND
+OF_ITS_OWN = ROUTES.replace("route bulk   {", "route bulk   { return_path = keep")
+
+
+@pytest.mark.parametrize("setting", [
+    "sender_canonical_maps = static:x@example.com", "canonical_maps = static:x@example.com",
+    "masquerade_domains = example.com"])
+def test_maps_that_change_senders_between_two_passes_are_warned_of(bench, setting):
+    name = setting.partition(" ")[0]
+    add(bench, setting + "\n")
+    for text, is_warned in ((ROUTES, False), (OF_ITS_OWN, True), (ROUTES + VERP, True),
+                            ("attach = after_queue\n" + OF_ITS_OWN, False)):
+        bench.configure(text)
+        told = bench.apply("--dry-run").stderr
+        assert (f"{name}: changes senders" in told) == is_warned, text
+    add(bench, name.replace("_maps", "").replace("_domains", "") + "_classes = header_sender\n")
+    bench.configure(OF_ITS_OWN)
+    assert "changes senders" not in bench.apply("--dry-run").stderr
+
+
 def test_a_symbolic_link_stays_one(plain, tmp_path):
     target = tmp_path / "site-main.cf"
     plain.main.rename(target)
@@ -444,6 +483,9 @@ REFUSALS = [
     ("listener taken", "", "127.0.0.1:10028 inet n - n - - smtpd\n", "", "loopback_listener"),
     ("listener's port taken", "", "10028 inet n - n - - smtpd\n", "", "loopback_listener"),
     ("listener by name", "", "localhost:10028 inet n - n - - smtpd\n", "", "loopback_listener"),
+    ("second passes' listener taken", "", "127.0.0.1:10029 inet n - n - - smtpd\n", "", "again_listener"),
+    ("second passes' port taken", "", "10029 inet n - n - - smtpd\n", "", "again_listener"),
+    ("no IPv6 for second passes", "inet_protocols = ipv4\n", "", 'again_listener = "[::1]:10029"\n', "again_listener"),
     ("no IPv6 for the listener", "inet_protocols = ipv4\n", "", 'loopback_listener = "[::1]:10028"\n', "inet_protocols"),
     ("no postconf", "setgid_group =\n", "", "", "setgid_group"),
     ("a service's filter", "", "26 inet n - n - - smtpd\n  -o content_filter=amavis:dummy\n",

@@ -94,7 +94,7 @@ def test_files_of_a_route_that_is_gone_go_too(bench):
     assert "removed  sasl-starttls-plain" in bench.maps(out).stdout
     assert {p.name for p in out.iterdir()} == {
         "transport.pcre", "strip.pcre", "loopback.pcre", "unseen.pcre", "refuse.pcre", "dsn.pcre",
-        "hop.pcre", "master.cf.add", "notes.txt"}
+        "again.pcre", "hop.pcre", "master.cf.add", "notes.txt"}
 
 
 @pytest.mark.parametrize("password", ["", " x\n", "a\tb\n", "x" * 300 + "\n"])
@@ -149,6 +149,8 @@ def tables(tmp_path_factory, build):
 STARTTLS = "waybill-starttls-plain:[smtp.docomo.example]:587"
 GONE = "retry:4.3.5 this route is not configured any more"
 FORGED = "error:5.1.2 no such route"
+AGAIN = "waybill-again:[127.0.0.1]:10029"
+MAC = "abcdefghijklmnopqrstuvwx27"
 
 TRANSPORT = [
     ("plain", "u@d.test.docomo.{new}", STARTTLS),
@@ -160,6 +162,10 @@ TRANSPORT = [
     ("an IDN", "u@bücher.test.docomo.{new}", STARTTLS),
     ("an A-label IDN", "u@xn--bcher-kva.test.docomo.{new}", STARTTLS),
     ("a route's own literal", "u@d.test.softbank.{new}", "waybill-none-none:[192.0.2.1]:25"),
+    ("a second pass", f"u@d.test.docomo.{MAC}.again.{{new}}", AGAIN),
+    ("a second pass of direct mail", f"u@d.test.direct.{MAC}.again.{{old}}", AGAIN),
+    ("an address literal's second pass", f'"u@[192.0.2.1]"@x.docomo.{MAC}.again.{{new}}', AGAIN),
+    ("a second pass with a forged label", f"u@d.test.docomo.{MAC}.again.aaaaaaaa", FORGED),
     ("a route that is gone", "u@d.test.nosuch.{new}", GONE),
     ("no route at all", "u@{new}", FORGED),
     ("a name that ends like a route", "u@d.test.xdocomo.{new}", GONE),
@@ -219,6 +225,12 @@ STRIP = [
     ("u@d.test.docomo.aaaaaaaa", None),
     ("d.test.docomo.{new}", None),
     ("u@d.test.crm.mailform.aaaa.hook.{new}", None),
+    (f"u@d.test.docomo.{MAC}.again.{{new}}", "u@d.test"),
+    (f"u@d.test.docomo.{MAC}.again.{{old}}", "u@d.test"),
+    (f'"u@[192.0.2.1]"@x.docomo.{MAC}.again.{{new}}', "u@[192.0.2.1]"),
+    (f"u@d.test.docomo.{MAC}.again.aaaaaaaa", None),
+    ("u@d.test.docomo.short.again.{new}", None),
+    ("u@d.test.again.{new}", None),
     ("u@{new}", None),
     ("u@docomo.{new}", None),
 ]
@@ -232,6 +244,7 @@ def test_strip(tables, key, answer):
 
 @pytest.mark.parametrize("key, answer", [
     ("owner+u=d.test.docomo.{new}.waybill.invalid@list.test", "owner+u=d.test@list.test"),
+    (f"owner+u=d.test.docomo.{MAC}.again.{{new}}.waybill.invalid@list.test", "owner+u=d.test@list.test"),
     ("owner+u=d.test.docomo.aaaaaaaa.waybill.invalid@list.test", None)])
 def test_a_verp_sender_is_stripped(tables, key, answer):
     assert ask(tables["carriers"] / "strip.pcre", key.format(new=tables["new"])) == answer
@@ -262,7 +275,13 @@ def test_other_recipients_pass(tables, key):
 
 HOOK = "crm.mailform." + "a" * 26 + ".hook"
 
+SECOND = f"docomo.{MAC}.again"
+
 DSN = [
+    ("Final-Recipient: rfc822; u@d.test." + SECOND + ".{new}", "Final-Recipient: rfc822; u@d.test"),
+    ('Final-Recipient: rfc822; "u@[192.0.2.1]"@x.' + SECOND + ".{new}", "Final-Recipient: rfc822; u@[192.0.2.1]"),
+    ("<u@d.test." + SECOND + ".{new}>: no", "<u@d.test>: no"),
+    ("to u@d.test." + SECOND + ".{new} in vain", "to u@d.test in vain"),
     ("Final-Recipient: rfc822; u@d.test.docomo.{new}", "Final-Recipient: rfc822; u@d.test"),
     ("Final-Recipient: utf-8; u@bücher.test.docomo.{new}", "Final-Recipient: utf-8; u@bücher.test"),
     ("Final-Recipient: rfc822; u@d.test." + HOOK + ".{new}", "Final-Recipient: rfc822; u@d.test"),
@@ -273,6 +292,35 @@ DSN = [
     ('<"u@[192.0.2.1]"@x.docomo.{new}>: no', "<u@[192.0.2.1]>: no"),
     ("to u@d.test.docomo.{new} in vain", "to u@d.test in vain"),
 ]
+
+
+@pytest.mark.parametrize("mark", ["docomo", SECOND])
+def test_received_headers_are_clean(tables, mark):
+    end = f"{mark}.{tables['new']}.waybill.invalid"
+    for marked, clean in ((f"u@d.test.{end}", "u@d.test"), (f'"u@[192.0.2.1]"@x.{end}', "u@[192.0.2.1]")):
+        line = "Received: from a (b [127.0.0.1])\n\tby c (Postfix) with ESMTP id 1\n\tfor <%s>; now"
+        assert ask(tables["carriers"] / "hop.pcre", (line % marked).replace("\n", "")) == \
+            "REPLACE " + (line % clean).replace("\n", "")
+
+
+AGAIN_LISTENER = [
+    (f"u@d.test.docomo.{MAC}.again.{{new}}.waybill.invalid", "DUNNO"),
+    (f"u@d.test.docomo.{MAC}.again.{{old}}.waybill.invalid", "DUNNO"),
+    (f"u@[192.0.2.1]@x.direct.{MAC}.again.{{new}}.waybill.invalid", "DUNNO"),
+    (f"u@d.test.docomo.{MAC}.again.aaaaaaaa.waybill.invalid", None),
+    ("u@d.test.docomo.{new}.waybill.invalid", None),
+    ("u@d.test.crm.mailform.aaaa.hook.{new}.waybill.invalid", None),
+    (f"u@d.test.docomo.{MAC}.again.{{new}}.waybill.invalid.test", None),
+    ("u@d.test", None),
+    ("postmaster", None),
+]
+
+
+@pytest.mark.parametrize("key, answer", AGAIN_LISTENER)
+def test_the_listener_for_second_passes(tables, key, answer):
+    key = key.format(new=tables["new"], old=tables["old"])
+    got = ask(tables["carriers"] / "again.pcre", key)
+    assert got == answer if answer else got.startswith("550 5.1.2 ")
 
 
 @pytest.mark.parametrize("line, clean", DSN)

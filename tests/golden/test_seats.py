@@ -29,7 +29,7 @@ def site(bench):
 def read(folder):
     routes, seats = {}, {}
     for name, service, hops in re.findall(
-            r"^/@\.\+\\\.([\w-]+)\\\.\w+\\\.waybill\\\.invalid\$/  (waybill-[\w-]+):(.+)$",
+            r"^/@\.\+\\\.([\w-]+)\\\.\w+\\\.waybill\\\.invalid\$/  (waybill-(?!again:)[\w-]+):(.+)$",
             (folder / "transport.pcre").read_text(), re.M):
         routes[name] = [(service, hop) for hop in hops.split(",")]
     for path in folder.glob("sasl-*"):

@@ -179,19 +179,6 @@ def test_sender(site, sender, becomes):
     assert site.only("docomo").mail_from == becomes
 
 
-def test_recipients_that_need_different_senders_are_refused(site):
-    """One route rewrites the sender, the other keeps it: one message cannot
-    do both, and must not go out with the wrong one."""
-    reply = site.send(SENDER, ["a@docomo.ne.jp", "old@legacy.test"])
-    if site.attach == "before_queue":
-        assert reply.code // 100 == 4 and reply.text.startswith("4.5.3 "), reply
-        assert "old@legacy.test" in reply.text and "a@docomo.ne.jp" in reply.text, reply
-    else:
-        reason = site.mx.wait_for_deferred()[0]["recipients"][0]["delay_reason"]
-        assert " 4.5.3 " in reason and "old@legacy.test" in reason, reason
-    assert site.arrived() == {}
-
-
 def test_a_route_that_keeps_the_sender(site):
     site.send(SENDER, ["old@legacy.test"])
     site.settle()

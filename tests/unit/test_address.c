@@ -317,6 +317,35 @@ static void refuses(void **state)
     }
 }
 
+/* local@domain with a quoted local part that makes it as long as wanted. */
+static void make_marked(char *out, size_t octets)
+{
+    static const char domain[] = "@x.waybill.invalid";
+    size_t rest = octets - strlen(domain) - 2;
+
+    *out++ = '"';
+    memset(out, '@', rest);
+    out[rest] = '"';
+    strcpy(out + rest + 1, domain);
+}
+
+static void marked_ones_may_be_longer(void **state)
+{
+    char path[WB_MARKED_MAX_OCTETS + 1];
+    struct wb_address a;
+
+    make_marked(path, WB_PATH_MAX_OCTETS - 1);
+    assert_int_equal(wb_address_parse(*state, path, &a, NULL), EX_DATAERR);
+    assert_int_equal(wb_address_parse_marked(*state, path, &a, NULL), EX_OK);
+    make_marked(path, WB_MARKED_MAX_OCTETS - 2);
+    assert_int_equal(wb_address_parse_marked(*state, path, &a, NULL), EX_OK);
+    same("marked", a.text, path);
+    same("marked", a.domain, "x.waybill.invalid");
+    make_marked(path, WB_MARKED_MAX_OCTETS - 1);
+    assert_int_equal(wb_address_parse_marked(*state, path, &a, NULL),
+                     EX_DATAERR);
+}
+
 static void out_of_memory_is_told(void **state)
 {
     (void)state;
@@ -548,6 +577,7 @@ int main(void)
         ROW(parses),
         ROW(parsed_addresses_round_trip),
         ROW(refuses),
+        ROW(marked_ones_may_be_longer),
         ROW(out_of_memory_is_told),
         ROW(formats_and_quotes),
         ROW(random_addresses_round_trip),

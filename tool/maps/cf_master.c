@@ -281,7 +281,8 @@ static bool is_own_service(struct wb_pool *pool, const struct wb_cf *cf,
     if (strncmp(entry->key, "waybill-", 8) == 0)
         return true;
     daemon = wb_master_option(pool, cf, entry, "milter_macro_daemon_name");
-    return daemon != NULL && strcmp(daemon, WB_LOOPBACK_LISTENER) == 0;
+    return daemon != NULL && (strcmp(daemon, WB_LOOPBACK_LISTENER) == 0 ||
+                              strcmp(daemon, WB_AGAIN_LISTENER) == 0);
 }
 
 static void copy_trivia(FILE *out, const char *text, size_t from, size_t to)

@@ -115,6 +115,40 @@ static void check_sender_dependent(struct check *c)
             wb_postfix_socket(c->site->pool, c->conf, c->conf->socket));
 }
 
+/* Are there messages that one sender or one From does not do for? */
+static bool may_take_two_passes(const struct wb_conf *conf)
+{
+    for (size_t i = 0; i < conf->return_path_count; i++)
+        if (conf->return_paths[i].mode == WB_RETURN_VERP)
+            return true;
+    for (size_t i = 0; i < conf->route_count; i++)
+        if (conf->routes[i].return_path != NULL || conf->routes[i].from != NULL)
+            return true;
+    return false;
+}
+
+/* A second pass is for the sender that the first one saw, before cleanup. */
+static void check_sender_maps(struct check *c)
+{
+    static const char *const maps[][2] = {
+        {"canonical_maps", "canonical_classes"},
+        {"sender_canonical_maps", "sender_canonical_classes"},
+        {"masquerade_domains", "masquerade_classes"},
+    };
+
+    if (c->conf->attach != WB_BEFORE_QUEUE || !may_take_two_passes(c->conf))
+        return;
+    for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
+        if (*value(c, maps[i][0]) &&
+            strstr(value(c, maps[i][1]), "envelope_sender") != NULL)
+            MAIN_WARNING(c, maps[i][0],
+                         "changes senders behind waybill: a message from such "
+                         "a sender whose recipients need different return "
+                         "paths would stay in the queue (451 4.3.0); attach = "
+                         "after_queue, or %s without envelope_sender, is right",
+                         maps[i][1]);
+}
+
 /* The queue's listing shows marked recipients, label and all. */
 static void check_mailq(struct check *c)
 {
@@ -253,6 +287,17 @@ static void check_bounce(struct check *c, const struct wb_cf_entry *entry)
                        "waybill's marked recipients");
 }
 
+/* A service of the site's own with the address of one of waybill's. */
+static void check_listener(struct check *c, const struct wb_cf_entry *entry,
+                           const char *name, const char *option,
+                           const char *ours)
+{
+    if (wb_listener_is_taken_by(ours, name))
+        MASTER_ERROR(c, entry->key,
+                     "is in the way of waybill's %s; another %s in %s is right",
+                     ours, option, c->conf->path);
+}
+
 static void check_services(struct check *c)
 {
     bool has_retry = false, has_error = false, has_pickup = false;
@@ -269,12 +314,12 @@ static void check_services(struct check *c)
             check_smtpd(c, entry, &f);
         else if (strcmp(f.command, "bounce") == 0)
             check_bounce(c, entry);
-        if (strcmp(f.type, "inet") == 0 &&
-            wb_listener_is_taken_by(c->conf, f.name))
-            MASTER_ERROR(c, entry->key,
-                         "is in the way of waybill's loopback listener; "
-                         "another loopback_listener in %s is right",
-                         c->conf->path);
+        if (strcmp(f.type, "inet") != 0)
+            continue;
+        check_listener(c, entry, f.name, "loopback_listener",
+                       c->conf->loopback_listener);
+        check_listener(c, entry, f.name, "again_listener",
+                       c->conf->again_listener);
     }
     if (!has_retry || !has_error)
         MASTER_ERROR(c, has_retry ? "error/unix" : "retry/unix",
@@ -393,6 +438,7 @@ int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
     check_queue_directory(&c);
     check_relayhost(&c);
     check_sender_dependent(&c);
+    check_sender_maps(&c);
     check_mailq(&c);
     if (c.conf->attach == WB_AFTER_QUEUE)
         check_filter_after(&c);

@@ -199,11 +199,14 @@ static void edit_main(struct edit *e, const struct wb_strings *domains)
 {
     struct wb_site *site = e->site;
     struct wb_pool *pool = site->pool;
+    const char *milters =
+        wb_say(pool, "{ %s, default_action=tempfail }",
+               wb_postfix_socket(pool, e->conf, e->conf->socket));
 
     set(e, "waybill_directory", site->maps);
-    set(e, "waybill_milters",
-        wb_say(pool, "{ %s, default_action=tempfail }",
-               wb_postfix_socket(pool, e->conf, e->conf->socket)));
+    set(e, "waybill_milters", milters);
+    set(e, "waybill_again_milters", milters);
+    set(e, "waybill-again_destination_recipient_limit", "1");
     set_if_asked(e, "waybill_filtered_milters",
                  wb_site_raw(site, "smtpd_milters"));
     if (wb_postfix_has_front(e->entries))

@@ -62,10 +62,14 @@ const char *wb_postfix_socket(struct wb_pool *pool, const struct wb_conf *conf,
  * "waybill-in:[127.0.0.1]:10028". */
 const char *wb_postfix_hop(struct wb_pool *pool, const struct wb_conf *conf);
 
-/* The host of loopback_listener, "127.0.0.1:10028" or "[::1]:10028", without
+/* The way to the listener for second passes: "waybill-again:[127.0.0.1]:10029".
+ */
+const char *wb_postfix_again(struct wb_pool *pool, const struct wb_conf *conf);
+
+/* The host of a listener, "127.0.0.1:10028" or "[::1]:10028", without
  * brackets. */
 const char *wb_postfix_listener_host(struct wb_pool *pool,
-                                     const struct wb_conf *conf);
+                                     const char *listener);
 
 /* What mail to waybill's domains is told while it is taken out. */
 #define WB_TAKEN_OUT "waybill is being taken out"

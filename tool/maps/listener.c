@@ -1,4 +1,4 @@
-/* Can Postfix have the loopback listener? Its master dies of an address that
+/* Can Postfix have waybill's listeners? Its master dies of an address that
  * it cannot have, and all mail stops. */
 #include <errno.h>
 #include <netdb.h>
@@ -18,10 +18,10 @@ static const char *port_of(const char *name)
     return colon == NULL ? name : colon + 1;
 }
 
-bool wb_listener_is_taken_by(const struct wb_conf *conf, const char *name)
+bool wb_listener_is_taken_by(const char *ours, const char *name)
 {
     static const char *const everywhere[] = {"localhost:", "0.0.0.0:", "[::]:"};
-    const char *ours = conf->loopback_listener, *port = port_of(name);
+    const char *port = port_of(name);
 
     if (strcmp(port, port_of(ours)) != 0)
         return false;
@@ -62,50 +62,58 @@ static int try_for_a_while(const struct addrinfo *address)
     return why == EACCES ? 0 : why; /* not root: Postfix will be */
 }
 
-static bool is_installed(const struct wb_site *site, const struct wb_conf *conf)
+static bool is_installed(const struct wb_site *site, const char *listener)
 {
     struct wb_cf cf;
 
     wb_cf_parse(site->pool, WB_MASTER_CF, site->master, &cf);
-    return wb_cf_find(&cf, wb_say(site->pool, "%s/inet",
-                                  conf->loopback_listener)) != NULL;
+    return wb_cf_find(&cf, wb_say(site->pool, "%s/inet", listener)) != NULL;
 }
 
-static int find_fault(const struct wb_site *site, const struct wb_conf *conf)
+static int find_fault(const struct wb_site *site, const char *listener)
 {
     const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
                                    .ai_socktype = SOCK_STREAM};
     struct addrinfo *address = NULL;
     int why;
 
-    if (getaddrinfo(wb_postfix_listener_host(site->pool, conf),
-                    port_of(conf->loopback_listener), &hints, &address) != 0)
+    if (getaddrinfo(wb_postfix_listener_host(site->pool, listener),
+                    port_of(listener), &hints, &address) != 0)
         return EADDRNOTAVAIL;
     why = try_for_a_while(address);
     freeaddrinfo(address);
     return why;
 }
 
-void wb_listener_check(const struct wb_site *site, const struct wb_conf *conf,
-                       struct wb_problems *problems)
+static void check(const struct wb_site *site, const char *file,
+                  const char *option, const char *listener,
+                  struct wb_problems *problems)
 {
     const char *protocols = wb_site_value(site, "inet_protocols");
-    const char *family = conf->loopback_listener[0] == '[' ? "ipv6" : "ipv4";
+    const char *family = listener[0] == '[' ? "ipv6" : "ipv4";
     int why;
 
     if (strstr(protocols, "all") == NULL && strstr(protocols, family) == NULL) {
-        wb_problem_add(problems, WB_ERROR, conf->path, 0, "loopback_listener",
+        wb_problem_add(problems, WB_ERROR, file, 0, option,
                        "is %s, but main.cf has inet_protocols = %s; an "
                        "address of that kind is right",
-                       conf->loopback_listener, protocols);
+                       listener, protocols);
         return;
     }
-    if (is_installed(site, conf))
+    if (is_installed(site, listener))
         return;
-    why = find_fault(site, conf);
+    why = find_fault(site, listener);
     if (why != 0)
-        wb_problem_add(problems, WB_ERROR, conf->path, 0, "loopback_listener",
+        wb_problem_add(problems, WB_ERROR, file, 0, option,
                        "Postfix cannot listen on %s: %s; an address and port "
                        "that nothing else has is right",
-                       conf->loopback_listener, strerror(why));
+                       listener, strerror(why));
+}
+
+void wb_listener_check(const struct wb_site *site, const struct wb_conf *conf,
+                       struct wb_problems *problems)
+{
+    check(site, conf->path, "loopback_listener", conf->loopback_listener,
+          problems);
+    check(site, conf->path, "again_listener", conf->again_listener, problems);
 }

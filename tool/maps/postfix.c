@@ -7,6 +7,7 @@
 
 #define SUFFIX  "\\.waybill\\.invalid$/"
 #define NAME    "[a-z0-9_-]+"
+#define MAC     "[a-z2-7]{26}"
 #define REFUSED "/[.@]waybill\\.invalid\\.?>?$/  REJECT 5.1.2 no such domain\n"
 
 static void header(FILE *f, const struct wb_entries *e, const char *what)
@@ -99,6 +100,8 @@ static void label_rows(FILE *f, const struct wb_entries *e,
     if (e->conf->webhook_count > 0)
         fprintf(f, "/@.+\\.hook\\.%s" SUFFIX "  waybill-lmtp:%s\n", label,
                 wb_postfix_socket(pool, e->conf, e->conf->lmtp_socket));
+    fprintf(f, "/@.+\\.again\\.%s" SUFFIX "  %s\n", label,
+            wb_postfix_again(pool, e->conf));
     fprintf(f,
             "/@.+\\.%s" SUFFIX
             "  retry:4.3.5 this route is not configured any more\n",
@@ -135,16 +138,17 @@ static const char *transport(const struct wb_entries *e, struct wb_pool *pool)
     return wb_text_close(&t, pool);
 }
 
+#define ROUTED "\\.(?:" NAME "\\." MAC "\\.again|(?!(?:hook|again)\\.)" NAME ")"
+
 /* The '@' keeps domain look-ups (virtual_alias_domains) away; webhook
  * recipients go to waybill-lmtp as they are. Last, a sender into which Postfix
  * put the recipient (VERP). */
 static void strip_rows(FILE *f, const char *label)
 {
     fprintf(f,
-            "/^\"(.+)\"@x\\.(?!hook\\.)" NAME "\\.%s" SUFFIX "  $1\n"
-            "/^(.*@.+)\\.(?!hook\\.)" NAME "\\.%s" SUFFIX "  $1\n"
-            "/^(.+)\\.(?!hook\\.)" NAME
-            "\\.%s\\.waybill\\.invalid(@.+)$/  $1$2\n",
+            "/^\"(.+)\"@x" ROUTED "\\.%s" SUFFIX "  $1\n"
+            "/^(.*@.+)" ROUTED "\\.%s" SUFFIX "  $1\n"
+            "/^(.+)" ROUTED "\\.%s\\.waybill\\.invalid(@.+)$/  $1$2\n",
             label, label, label);
 }
 
@@ -201,9 +205,23 @@ static const char *loopback(const struct wb_entries *e, struct wb_pool *pool)
     return wb_text_close(&t, pool);
 }
 
+/* Second passes, and nothing else. */
+static const char *again(const struct wb_entries *e, struct wb_pool *pool)
+{
+    struct wb_text t;
+
+    wb_text_open(&t);
+    header(t.file, e, "The listener for second passes takes these alone.");
+    for (size_t i = 0; i < e->conf->secret.count; i++)
+        fprintf(t.file, "/@.+\\.again\\.%s" SUFFIX "  DUNNO\n",
+                e->conf->secret.keys[i].label);
+    fputs("/^/  550 5.1.2 only second passes come this way\n", t.file);
+    return wb_text_close(&t, pool);
+}
+
 #define MARK                                                                   \
-    "\\.(?:" NAME "\\." NAME "\\.[a-z2-7]{26}\\.hook|" NAME                    \
-    ")\\.[a-z2-7]{8}\\.waybill\\.invalid"
+    "\\.(?:" NAME "\\." NAME "\\." MAC "\\.hook|" NAME "\\." MAC               \
+    "\\.again|" NAME ")\\.[a-z2-7]{8}\\.waybill\\.invalid"
 #define LITERAL "\"([^\"\\\\ ]+@[^\"\\\\ ]+)\"@x" MARK
 
 /* Requeued mail passes the hop marked, and there its recipient is written into
@@ -317,11 +335,12 @@ void wb_postfix_files(const struct wb_entries *e, struct wb_pool *pool,
     struct wb_strings own = wb_postfix_domains(e, pool);
 
     out->items =
-        wb_must(wb_pool_array(pool, e->service_count + 10, sizeof *out->items));
+        wb_must(wb_pool_array(pool, e->service_count + 11, sizeof *out->items));
     out->count = 0;
     add(out, "transport.pcre", transport(e, pool));
     add(out, "strip.pcre", strip(e, pool));
     add(out, "loopback.pcre", loopback(e, pool));
+    add(out, "again.pcre", again(e, pool));
     add(out, "unseen.pcre", unseen(e, pool, &own));
     add(out, "refuse.pcre", refuse(e, pool));
     add(out, "dsn.pcre", dsn(e, pool));

@@ -66,25 +66,50 @@ static int prove_syntax(struct wb_site *site, const struct wb_edit *edit,
     return code == EX_OK ? compare(site, before, after, err) : code;
 }
 
-/* What the tables must answer, a "key TAB value" line a route and label. */
+#define PROBE "probe@example.invalid"
+
+/* A probe, and what transport_maps must answer. */
+static void expect(FILE *keys, FILE *answers, const char *probe,
+                   const char *answer)
+{
+    fprintf(keys, "%s\n", probe);
+    fprintf(answers, "%s\t%s\n", probe, answer);
+}
+
+/* For each label a probe for each route, and one for a second pass. */
+static size_t probe_count(const struct wb_entries *e)
+{
+    return (e->way_count + 1) * e->conf->secret.count;
+}
+
+/* What the tables must answer, "key TAB value" lines. */
 static void expected(struct wb_site *site, const struct wb_entries *e,
                      char **keys, char **answers)
 {
+    struct wb_pool *p = site->pool;
     struct wb_text k, a;
 
     wb_text_open(&k);
     wb_text_open(&a);
     for (size_t i = 0; i < e->conf->secret.count; i++) {
+        const char *label = e->conf->secret.keys[i].label;
+
         for (size_t j = 0; j < e->way_count; j++) {
             const struct wb_way *way = &e->ways[j];
-            const char *probe = wb_say(
-                site->pool, "probe@example.invalid.%s.%s.waybill.invalid",
-                way->route->name, e->conf->secret.keys[i].label);
 
-            fprintf(k.file, "%s\n", probe);
-            fprintf(a.file, "%s\t%s:%s\n", probe, way->service->name,
-                    way->nexthop);
+            expect(k.file, a.file,
+                   wb_say(p, PROBE ".%s.%s." WB_SUFFIX_DOMAIN, way->route->name,
+                          label),
+                   wb_say(p, "%s:%s", way->service->name, way->nexthop));
         }
+        expect(
+            k.file, a.file,
+            wb_say(
+                p,
+                PROBE
+                ".direct.abcdefghijklmnopqrstuvwxyz.again.%s." WB_SUFFIX_DOMAIN,
+                label),
+            wb_postfix_again(p, e->conf));
     }
     *keys = wb_text_close(&k, site->pool);
     *answers = wb_text_close(&a, site->pool);
@@ -107,12 +132,12 @@ static int transport_tables(struct wb_site *site, struct wb_strings *out,
     return code;
 }
 
-/* Name the first route whose answer is not its own. */
-static int tell_wrong(const struct wb_entries *e, const char *table,
-                      const char *answer, const char *wanted,
+/* Name the first probe whose answer is not its own. */
+static int tell_wrong(const struct wb_entries *e, struct wb_pool *pool,
+                      const char *table, const char *answer, const char *wanted,
                       struct wb_err *err)
 {
-    size_t line = 0;
+    size_t line = 0, each = e->way_count + 1;
 
     while (*answer != '\0' && *answer == *wanted) {
         line += *answer == '\n';
@@ -122,9 +147,11 @@ static int tell_wrong(const struct wb_entries *e, const char *table,
     return wb_err_set(
         err, EX_SOFTWARE,
         "the first table of transport_maps, %s, does not lead "
-        "to route %s",
+        "to %s",
         table,
-        e->way_count == 0 ? "?" : e->ways[line % e->way_count].route->name);
+        line % each == e->way_count
+            ? "second passes"
+            : wb_say(pool, "route %s", e->ways[line % each].route->name));
 }
 
 static int prove_routes(struct wb_site *site, const struct wb_entries *e,
@@ -134,7 +161,7 @@ static int prove_routes(struct wb_site *site, const struct wb_entries *e,
     char *keys, *wanted, *answer = NULL;
     int code = transport_tables(site, &tables, err);
 
-    if (code != EX_OK || e->way_count == 0)
+    if (code != EX_OK)
         return code;
     if (tables.count == 0)
         return wb_err_set(err, EX_SOFTWARE, "transport_maps stays empty");
@@ -145,7 +172,7 @@ static int prove_routes(struct wb_site *site, const struct wb_entries *e,
             break;
     }
     if (code == EX_OK && strcmp(answer, wanted) != 0)
-        code = tell_wrong(e, tables.items[0], answer, wanted, err);
+        code = tell_wrong(e, site->pool, tables.items[0], answer, wanted, err);
     return code;
 }
 
@@ -159,18 +186,16 @@ static int prove_strip(struct wb_site *site, const struct wb_entries *e,
     size_t good = 0;
     int code;
 
-    if (e->way_count == 0)
-        return EX_OK;
     expected(site, e, &keys, &ignored);
     code = wb_site_ask(site, table, keys, &answer, err);
     if (code != EX_OK)
         return code;
-    for (const char *at = answer;
-         (at = strstr(at, "\tprobe@example.invalid\n")) != NULL; at++)
+    for (const char *at = answer; (at = strstr(at, "\t" PROBE "\n")) != NULL;
+         at++)
         good++;
-    if (good != e->way_count * e->conf->secret.count)
+    if (good != probe_count(e))
         return wb_err_set(err, EX_SOFTWARE,
-                          "strip.pcre does not strip every route");
+                          "strip.pcre does not strip every mark");
     return EX_OK;
 }
 

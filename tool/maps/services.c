@@ -120,20 +120,19 @@ static struct wb_master_service route_service(struct wb_pool *pool,
     return entry(pool, s->name, "unix", &t);
 }
 
-const char *wb_postfix_listener_host(struct wb_pool *pool,
-                                     const struct wb_conf *conf)
+const char *wb_postfix_listener_host(struct wb_pool *pool, const char *listener)
 {
-    const char *text = conf->loopback_listener;
-    const char *colon = strrchr(text, ':');
-    size_t end = colon == NULL ? strlen(text) : (size_t)(colon - text);
+    const char *colon = strrchr(listener, ':');
+    size_t end = colon == NULL ? strlen(listener) : (size_t)(colon - listener);
 
-    if (text[0] == '[' && end >= 2)
-        return wb_slice(pool, text, 1, end - 1);
-    return wb_slice(pool, text, 0, end);
+    if (listener[0] == '[' && end >= 2)
+        return wb_slice(pool, listener, 1, end - 1);
+    return wb_slice(pool, listener, 0, end);
 }
 
-static struct wb_master_service in_service(struct wb_pool *pool,
-                                           const struct wb_conf *conf)
+/* The client of one of waybill's listeners. */
+static struct wb_master_service
+hop_service(struct wb_pool *pool, const char *name, const char *listener)
 {
     static const struct setting plain[] = {
         {"smtp_send_xforward_command", "yes"},
@@ -155,26 +154,24 @@ static struct wb_master_service in_service(struct wb_pool *pool,
         {"smtp_tls_wrappermode", "no"},
         {"smtp_tls_security_level", "none"},
         {0}};
-    const char *host = wb_postfix_listener_host(pool, conf);
+    const char *host = wb_postfix_listener_host(pool, listener);
     struct wb_text t;
 
     wb_text_open(&t);
-    fputs("waybill-in unix - - n - - smtp\n", t.file);
-    option(t.file, "syslog_name", "postfix/waybill-in");
+    fprintf(t.file, "%s unix - - n - - smtp\n", name);
+    option(t.file, "syslog_name", wb_say(pool, "postfix/%s", name));
     /* mynetworks of the listener knows only itself */
     option(t.file,
            strchr(host, ':') ? "smtp_bind_address6" : "smtp_bind_address",
            host);
     options(t.file, plain);
-    return entry(pool, "waybill-in", "unix", &t);
+    return entry(pool, name, "unix", &t);
 }
 
 /* waybill's milter first, so that signers sign what it leaves behind. */
-static const char *loopback_milters(struct wb_pool *pool,
-                                    const struct wb_conf *conf)
+static const char *with_signers(struct wb_pool *pool,
+                                const struct wb_conf *conf, const char *list)
 {
-    const char *list = "$waybill_milters";
-
     for (size_t i = 0; i < conf->loopback_milters.count; i++)
         list = wb_say(
             pool, "%s,%s", list,
@@ -182,8 +179,11 @@ static const char *loopback_milters(struct wb_pool *pool,
     return list;
 }
 
-static struct wb_master_service loopback_service(struct wb_pool *pool,
-                                                 const struct wb_conf *conf)
+/* One of waybill's listeners; own: what sets it apart from the other. */
+static struct wb_master_service listener_service(struct wb_pool *pool,
+                                                 const char *name,
+                                                 const char *listener,
+                                                 const struct setting *own)
 {
     static const struct setting open_to_us[] = {
         {"smtpd_milter_maps", ""},
@@ -199,8 +199,6 @@ static struct wb_master_service loopback_service(struct wb_pool *pool,
         {"smtpd_helo_restrictions", ""},
         {"smtpd_sender_restrictions", ""},
         {"smtpd_relay_restrictions", "permit_mynetworks,reject"},
-        {"smtpd_recipient_restrictions",
-         "$waybill_loopback_restrictions,permit_mynetworks,reject"},
         {"smtpd_data_restrictions", ""},
         {"smtpd_end_of_data_restrictions", ""},
         {"smtpd_reject_unlisted_sender", "no"},
@@ -218,20 +216,50 @@ static struct wb_master_service loopback_service(struct wb_pool *pool,
         {"smtpd_soft_error_limit", "1001"},
         {"smtpd_hard_error_limit", "1000"},
         {0}};
-    const char *host = wb_postfix_listener_host(pool, conf);
-    const char *own = strchr(host, ':') ? wb_say(pool, "[%s]/128", host)
-                                        : wb_say(pool, "%s/32", host);
+    const char *host = wb_postfix_listener_host(pool, listener);
+    const char *network = strchr(host, ':') ? wb_say(pool, "[%s]/128", host)
+                                            : wb_say(pool, "%s/32", host);
     struct wb_text t;
 
     wb_text_open(&t);
-    fprintf(t.file, "%s inet n - n - - smtpd\n", conf->loopback_listener);
-    option(t.file, "syslog_name", "postfix/" WB_LOOPBACK_LISTENER);
-    option(t.file, "mynetworks", own);
-    option(t.file, "smtpd_authorized_xforward_hosts", own);
-    option(t.file, "milter_macro_daemon_name", WB_LOOPBACK_LISTENER);
-    option(t.file, "smtpd_milters", loopback_milters(pool, conf));
+    fprintf(t.file, "%s inet n - n - - smtpd\n", listener);
+    option(t.file, "syslog_name", wb_say(pool, "postfix/%s", name));
+    option(t.file, "mynetworks", network);
+    option(t.file, "smtpd_authorized_xforward_hosts", network);
+    option(t.file, "milter_macro_daemon_name", name);
+    options(t.file, own);
     options(t.file, open_to_us);
-    return entry(pool, conf->loopback_listener, "inet", &t);
+    return entry(pool, listener, "inet", &t);
+}
+
+static struct wb_master_service loopback_service(struct wb_pool *pool,
+                                                 const struct wb_conf *conf)
+{
+    const struct setting own[] = {
+        {"smtpd_milters", with_signers(pool, conf, "$waybill_milters")},
+        {"smtpd_recipient_restrictions",
+         "$waybill_loopback_restrictions,permit_mynetworks,reject"},
+        {0}};
+
+    return listener_service(pool, WB_LOOPBACK_LISTENER, conf->loopback_listener,
+                            own);
+}
+
+/* Without the milter a marked recipient would come back here for ever: then
+ * nothing is taken. */
+static struct wb_master_service again_service(struct wb_pool *pool,
+                                              const struct wb_conf *conf)
+{
+    const struct setting own[] = {
+        {"smtpd_milters", with_signers(pool, conf, "$waybill_again_milters")},
+        {"smtpd_recipient_restrictions",
+         "${waybill_again_milters?{check_recipient_access "
+         "pcre:$waybill_directory/again.pcre}:{defer}}, "
+         "permit_mynetworks, reject"},
+        {"smtpd_recipient_limit", "1"},
+        {0}};
+
+    return listener_service(pool, WB_AGAIN_LISTENER, conf->again_listener, own);
 }
 
 /* waybill-lmtp reads the mark itself: nothing is stripped. */
@@ -309,13 +337,15 @@ struct wb_master_service *wb_postfix_services(const struct wb_entries *e,
                                               size_t *count)
 {
     struct wb_master_service *all =
-        wb_must(wb_pool_array(pool, e->service_count + 5, sizeof *all));
+        wb_must(wb_pool_array(pool, e->service_count + 7, sizeof *all));
     size_t n = 0;
 
     for (size_t i = 0; i < e->service_count; i++)
         all[n++] = route_service(pool, e->services[i]);
-    all[n++] = in_service(pool, e->conf);
+    all[n++] = hop_service(pool, "waybill-in", e->conf->loopback_listener);
     all[n++] = loopback_service(pool, e->conf);
+    all[n++] = hop_service(pool, "waybill-again", e->conf->again_listener);
+    all[n++] = again_service(pool, e->conf);
     if (e->conf->webhook_count > 0)
         all[n++] = lmtp_service(pool);
     all[n++] = hop_cleanup_service(pool);
@@ -348,13 +378,24 @@ const char *wb_postfix_socket(struct wb_pool *pool, const struct wb_conf *conf,
     return wb_say(pool, "unix:%s", rest);
 }
 
+/* "127.0.0.1:10028" as a nexthop of service: no MX look-up. */
+static const char *way_to(struct wb_pool *pool, const char *service,
+                          const char *listener)
+{
+    const char *colon = strrchr(listener, ':');
+
+    if (listener[0] == '[' || colon == NULL)
+        return wb_say(pool, "%s:%s", service, listener);
+    return wb_say(pool, "%s:[%.*s]%s", service, (int)(colon - listener),
+                  listener, colon);
+}
+
 const char *wb_postfix_hop(struct wb_pool *pool, const struct wb_conf *conf)
 {
-    const char *text = conf->loopback_listener;
-    const char *colon = strrchr(text, ':');
+    return way_to(pool, "waybill-in", conf->loopback_listener);
+}
 
-    if (text[0] == '[' || colon == NULL)
-        return wb_say(pool, "waybill-in:%s", text);
-    return wb_say(pool, "waybill-in:[%.*s]%s", (int)(colon - text), text,
-                  colon);
+const char *wb_postfix_again(struct wb_pool *pool, const struct wb_conf *conf)
+{
+    return way_to(pool, "waybill-again", conf->again_listener);
 }

@@ -81,11 +81,11 @@ int wb_site_check_routes(struct wb_site *site,
 int wb_site_check_sasl(struct wb_site *site, const struct wb_entries *entries,
                        struct wb_problems *problems, struct wb_err *err);
 
-/* listener.c: does a service of that name in master.cf take the address of
- * the loopback listener? */
-bool wb_listener_is_taken_by(const struct wb_conf *conf, const char *name);
+/* listener.c: does a service of that name in master.cf take the address
+ * ours? */
+bool wb_listener_is_taken_by(const char *ours, const char *name);
 
-/* Is the address of the loopback listener one that Postfix can have? */
+/* Are the addresses of waybill's listeners such that Postfix can have them? */
 void wb_listener_check(const struct wb_site *site, const struct wb_conf *conf,
                        struct wb_problems *problems);
 

@@ -16,7 +16,8 @@ struct undo {
     struct wb_strings before; /* processes that may still mark mail */
 };
 
-/* Without milter and hop; the tables and services stay for the queue. */
+/* Without milter and hop; the tables and services stay for the queue, and so
+ * does the milter of second passes, which mail between the passes needs. */
 static const char *detached(struct wb_site *site, const char *main)
 {
     const char *text = wb_main_set(site->pool, main, "waybill_milters", "");
@@ -173,26 +174,33 @@ static void tell(size_t workers, size_t mail)
                 mail, mail == 1 ? "" : "s");
 }
 
+/* A message that moves from one queue to the next while they are listed can be
+ * missed, and one between two passes moves often. */
+enum { QUIET_LOOKS = 2 };
+
 /* Wait until nothing needs the tables. */
 static int drain(struct undo *u, struct wb_err *err)
 {
     const struct timespec pause = {.tv_nsec = 250000000};
     unsigned quarters = 4 * u->options->wait_s;
+    unsigned quiet = 0, wanted = u->is_running ? QUIET_LOOKS : 1;
     size_t workers, mail, told = 0;
     int code;
 
     if (u->is_running)
         flush_queue(u->site);
     while ((code = look(u, &workers, &mail, err)) == EX_OK) {
-        if (workers + mail == 0)
+        quiet = workers + mail == 0 ? quiet + 1 : 0;
+        if (quiet == wanted)
             break;
-        if (!u->is_running || quarters == 0 || wb_apply_is_interrupted())
+        if (quiet == 0 &&
+            (!u->is_running || quarters == 0 || wb_apply_is_interrupted()))
             return workers > 0 ? refuse_workers(workers, err)
                                : refuse_queue(mail, u->is_running, err);
-        if (workers + mail != told)
+        if (workers + mail != told && quiet == 0)
             tell(workers, mail);
         told = workers + mail;
-        quarters--;
+        quarters -= quarters > 0;
         nanosleep(&pause, NULL);
     }
     return code;

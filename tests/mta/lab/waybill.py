@@ -26,7 +26,7 @@ class Waybill:
         self.log = self.dir / "log"
         self.socket = postfix.queue / "waybill" / "milter.sock"
         self.lmtp_socket = postfix.queue / lmtp_socket.removeprefix("unix:")
-        self.loopback_port = free_port()
+        self.loopback_port, self.again_port = free_port(), free_port()
         self._relayhosts = list(relayhosts)
         self._lmtp_socket = lmtp_socket
         self._process = None
@@ -59,6 +59,7 @@ socket            = "unix:waybill/milter.sock"
 socket_group      = "postfix"
 lmtp_socket       = "{self._lmtp_socket}"
 loopback_listener = "127.0.0.1:{self.loopback_port}"
+again_listener    = "127.0.0.1:{self.again_port}"
 user              = "nobody"
 pid_file          = "{self.dir}/run/milter.pid"
 control_socket    = "{self.dir}/run/control"
