@@ -102,10 +102,12 @@ static void show_route(FILE *out, const struct wb_recipient_plan *r)
 /* What its second pass will send it with. */
 static void show_own_sender(FILE *out, const struct wb_recipient_plan *r)
 {
+    const struct wb_route *route = r->route;
+
     field(out, "sender", *r->sender != '\0' ? r->sender : "<>");
     field(out, "because", r->return_path->name);
-    if (r->route->from != NULL)
-        value(out, "from", r->route->from);
+    if (route != NULL && route->from != NULL)
+        value(out, "from", route->from);
 }
 
 static void show_recipient(FILE *out, const struct wb_recipient_plan *r)
