@@ -236,6 +236,16 @@ def test_maps_that_change_senders_between_two_passes_are_warned_of(bench, settin
     assert "changes senders" not in bench.apply("--dry-run").stderr
 
 
+@pytest.mark.parametrize("age, lifetime, is_warned", [
+    ("10d", "5d", False), ("9d", "5d", True), ("14d", "1w", False), ("13d", "1w", True),
+    ("1d", "12h", False), ("1d", "43201s", True), ("4d", "2", False)])
+def test_a_max_age_that_is_shorter_than_mail_may_wait(bench, age, lifetime, is_warned):
+    add(bench, f"maximal_queue_lifetime = {lifetime}\n")
+    bench.configure(ROUTES + VERP.replace("mode = verp", f'mode = verp max_age = "{age}"'))
+    told = bench.apply("--dry-run").stderr
+    assert (f"max_age: {age} is shorter than mail may wait" in told) == is_warned, told
+
+
 def test_a_symbolic_link_stays_one(plain, tmp_path):
     target = tmp_path / "site-main.cf"
     plain.main.rename(target)

@@ -1,4 +1,5 @@
 /* What makes applying impossible (errors) or doubtful (warnings). */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -425,6 +426,39 @@ static void check_delimiter(struct check *c)
                      value(c, "recipient_delimiter"));
 }
 
+/* A time of Postfix's ("5d", "12h", "1w"; days without a letter) in days. */
+static double days(const char *text)
+{
+    static const char units[] = "smhdw";
+    static const double each[] = {1 / 86400.0, 1 / 1440.0, 1 / 24.0, 1, 7};
+    char *end;
+    double number = strtod(text, &end);
+    const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
+
+    return number * (unit != NULL ? each[unit - units] : 1);
+}
+
+/* A bounce of mail that waited here, and then at the relay as long again. */
+static void check_max_age(struct check *c)
+{
+    const char *lifetime = value(c, "maximal_queue_lifetime");
+
+    for (size_t i = 0; i < c->conf->return_path_count; i++) {
+        const struct wb_return_path *r = &c->conf->return_paths[i];
+
+        if (r->mode != WB_RETURN_KEEP && r->mode != WB_RETURN_DOMAIN &&
+            r->max_age_days < 2 * days(lifetime))
+            wb_problem_add(c->problems, WB_WARNING, r->origin.file,
+                           r->origin.line, "max_age",
+                           "%ud is shorter than mail may wait here and at a "
+                           "relay (maximal_queue_lifetime = %s, twice): late "
+                           "bounces will be refused; max_age = \"%.0fd\" is "
+                           "right",
+                           r->max_age_days, lifetime,
+                           ceil(2 * days(lifetime)));
+    }
+}
+
 int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
                   struct wb_problems *problems, struct wb_err *err)
 {
@@ -449,6 +483,7 @@ int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
         wb_listener_check(site, c.conf, problems);
     check_restrictions(&c);
     check_delimiter(&c);
+    check_max_age(&c);
     code = check_tables(&c, err);
     if (code == EX_OK)
         code = check_bounce_domains(&c, err);

@@ -28,6 +28,7 @@ static const char *const asked[] = {
     "internal_mail_filter_classes",
     "local_recipient_maps",
     "mail_version",
+    "maximal_queue_lifetime",
     "masquerade_classes",
     "masquerade_domains",
     "mime_header_checks",
