@@ -454,8 +454,7 @@ static void check_max_age(struct check *c)
                            "relay (maximal_queue_lifetime = %s, twice): late "
                            "bounces will be refused; max_age = \"%.0fd\" is "
                            "right",
-                           r->max_age_days, lifetime,
-                           ceil(2 * days(lifetime)));
+                           r->max_age_days, lifetime, ceil(2 * days(lifetime)));
     }
 }
 
