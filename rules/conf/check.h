@@ -53,6 +53,11 @@ void wb_conf_warn(struct wb_checker *c);
 void wb_sections_check(struct wb_checker *c, const struct wb_raw *raw,
                        const struct wb_raw_section *top);
 
+/* webhook.c: check what a converted webhook section says beyond its name and
+ * url, and read the files that it names. */
+void wb_webhook_check(struct wb_checker *c, const struct wb_raw_section *raw,
+                      struct wb_webhook *w);
+
 /* convert.c */
 
 /* Convert every option of raw, and the default of every one that is not

@@ -147,15 +147,6 @@ static const char *original(struct wb_pool *p, const struct wb_address *a,
     return text == NULL ? NULL : wb_pool_strlower(p, text);
 }
 
-static const struct wb_webhook *webhook_named(const struct wb_conf *conf,
-                                              const char *name)
-{
-    for (size_t i = 0; i < conf->webhook_count; i++)
-        if (strcmp(conf->webhooks[i].name, name) == 0)
-            return &conf->webhooks[i];
-    return NULL;
-}
-
 /* labels: WEBHOOK, FILTER, MAC, "hook", LABEL, "waybill", "invalid". */
 static int parse_hook(const struct wb_conf *conf, struct wb_pool *p,
                       const struct wb_address *a, char *const labels[7],
@@ -171,7 +162,7 @@ static int parse_hook(const struct wb_conf *conf, struct wb_pool *p,
     out->filter = wb_pool_strdup(p, labels[1]);
     if (parts[3] == NULL || out->filter == NULL)
         return EX_OSERR;
-    out->webhook = webhook_named(conf, labels[0]);
+    out->webhook = wb_conf_webhook(conf, labels[0]);
     return wb_secret_verify(&conf->secret, parts,
                             sizeof parts / sizeof parts[0], labels[2])
                ? EX_OK
