@@ -4,9 +4,9 @@
 #include <sysexits.h>
 
 #include "milter/base/log.h"
+#include "milter/base/options.h"
 #include "milter/base/ready.h"
 #include "milter/daemon.h"
-#include "milter/options.h"
 
 static int run(const struct wb_options *options, const struct wb_conf *conf)
 {
@@ -26,7 +26,7 @@ int main(int argc, char **argv)
 {
     struct wb_options options;
     struct wb_conf *conf = NULL;
-    int code = wb_options_parse(argc, argv, &options);
+    int code = wb_options_parse("waybill-milter", argc, argv, &options);
 
     if (code != EX_OK || options.is_done)
         return code;
