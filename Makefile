@@ -27,24 +27,28 @@ override CPPFLAGS += -D_GNU_SOURCE -DWB_VERSION='"$(VERSION)"' -I. -Irules
 override CFLAGS   += -std=c17 -pthread $(WARNINGS) $(HARDENING) $(SANITIZE)
 override LDFLAGS  += -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE)
 # Asked for when something is built, so that `make demo` can install first.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) libcurl libssl)
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS))
+WEBHOOK_LIBS = $(shell pkg-config --libs libcurl libssl)
 
 RULES_SRC  = $(wildcard rules/*/*.c)
 MILTER_SRC = $(wildcard milter/*.c milter/base/*.c)
 TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c)
+WEBHOOK_SRC = $(wildcard webhook/*.c)
 UNIT_SRC   = $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   = $(wildcard tests/fuzz/fuzz_*.c)
 RULES_OBJ  = $(RULES_SRC:%.c=$B/obj/%.o)
 MILTER_OBJ = $(MILTER_SRC:%.c=$B/obj/%.o)
 TOOL_OBJ   = $(TOOL_SRC:%.c=$B/obj/%.o)
+WEBHOOK_OBJ = $(WEBHOOK_SRC:%.c=$B/obj/%.o)
+BASE_OBJ   = $(filter $B/obj/milter/base/%,$(MILTER_OBJ))
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
-ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(UNIT_SRC) $(FUZZ_SRC)
-ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/maps/*.h tests/unit/*.h)
+ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $(FUZZ_SRC)
+ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/maps/*.h webhook/*.h tests/unit/*.h)
 
 .PHONY: all unit demo check fuzz install uninstall clean format analyze
 
-all: $B/waybill-milter $B/waybill
+all: $B/waybill-milter $B/waybill-lmtp $B/waybill
 
 $B/librules.a: $(RULES_OBJ)
 	@rm -f $@
@@ -53,13 +57,21 @@ $B/librules.a: $(RULES_OBJ)
 $B/waybill-milter: $(MILTER_OBJ) $B/librules.a
 	$(CC) $(LDFLAGS) -o $@ $(MILTER_OBJ) $B/librules.a -lmilter $(PKG_LIBS)
 
+# What posts, without its main: the tool posts as well.
+$B/libwebhook.a: $(filter-out %/main.o,$(WEBHOOK_OBJ)) $(BASE_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$B/waybill-lmtp: $B/obj/webhook/main.o $B/libwebhook.a $B/librules.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(WEBHOOK_LIBS) $(PKG_LIBS)
+
 $B/waybill: $(TOOL_OBJ) $B/librules.a
 	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/librules.a $(PKG_LIBS)
 
-$B/unit/%: tests/unit/%.c $B/librules.a
+$B/unit/%: tests/unit/%.c $B/libwebhook.a $B/librules.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< \
-		$B/librules.a -lcmocka $(PKG_LIBS)
+		$B/libwebhook.a $B/librules.a -lcmocka $(WEBHOOK_LIBS) $(PKG_LIBS)
 
 $B/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -110,12 +122,13 @@ FUZZ_FLAGS   = -fsanitize=address,undefined -fno-sanitize-recover=all
 fuzz:
 	@contrib/need build check fuzz
 	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang B=build/fuzz HARDENING=-fPIE \
-		SANITIZE="$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" build/fuzz/librules.a
+		SANITIZE="$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" build/fuzz/librules.a build/fuzz/libwebhook.a
 	@for source in $(FUZZ_SRC); do \
 		name=$$(basename $$source .c); kind=$${name#fuzz_}; \
 		echo "== $$name, $(FUZZ_SECONDS) s"; mkdir -p build/fuzz/corpus/$$kind; \
 		clang $(CPPFLAGS) -std=c17 -g -O1 -fPIE -pie $(FUZZ_FLAGS) -fsanitize=fuzzer \
-			-o build/fuzz/$$name $$source build/fuzz/librules.a $(PKG_LIBS) && \
+			-o build/fuzz/$$name $$source build/fuzz/libwebhook.a build/fuzz/librules.a \
+			$(WEBHOOK_LIBS) $(PKG_LIBS) && \
 		build/fuzz/$$name -verbosity=0 -print_final_stats=1 \
 			-max_total_time=$(FUZZ_SECONDS) build/fuzz/corpus/$$kind \
 			tests/fuzz/corpus/$$kind || exit 1; \
@@ -158,10 +171,10 @@ format:
 
 analyze:
 	@contrib/need build check analyze
-	clang-tidy --quiet $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) -- -std=c17 \
+	clang-tidy --quiet $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) -- -std=c17 \
 		$(CPPFLAGS) $(PKG_CFLAGS)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability \
 		--inline-suppr -I. -Irules -D_GNU_SOURCE -DWB_VERSION='""' \
-		rules milter tool
+		rules milter tool webhook
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
