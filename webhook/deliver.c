@@ -57,7 +57,8 @@ static void add_envelope(struct job *j)
 {
     add_header(j, "X-Waybill-Webhook", j->d->webhook->name);
     add_header(j, "X-Waybill-Filter", j->d->filter);
-    add_header(j, "X-Waybill-From", percent(j->p, j->d->sender));
+    add_header(j, "X-Waybill-From",
+               *j->d->sender != '\0' ? percent(j->p, j->d->sender) : "<>");
     add_header(j, "X-Waybill-To", percent(j->p, j->d->recipient));
 }
 

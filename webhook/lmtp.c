@@ -76,13 +76,13 @@ static void content(struct wb_lmtp *l, const char *octets, size_t count)
 
 static void end_message(struct wb_lmtp *l)
 {
-    static const struct wb_answer unknown = {"451 4.3.0 no answer"};
+    static const struct wb_answer none = {"451 4.3.2 not tried"};
 
     l->place = WB_LMTP_COMMAND;
     l->answers_due = l->recipients;
     l->calls->end(l->to, l->octets > l->limit);
     while (l->answers_due > 0)
-        wb_lmtp_answer(l, &unknown);
+        wb_lmtp_answer(l, &none);
     forget(l);
 }
 
