@@ -184,14 +184,22 @@ static struct wb_master_service loopback_service(struct wb_pool *pool,
     return entry(pool, conf->loopback_listener, "inet", &t);
 }
 
-/* waybill-lmtp reads the mark itself: nothing is stripped. */
+/* waybill-lmtp reads the mark itself: nothing is stripped. The message goes
+ * there octet for octet, as signatures in it need; a post may take its time;
+ * and what was posted is delivered (there is no DSN behind it). */
 static struct wb_master_service lmtp_service(struct wb_pool *pool)
 {
     static const struct setting as_it_is[] = {
         {"syslog_name", "postfix/waybill-lmtp"},
         {"lmtp_generic_maps", ""},
         {"lmtp_header_checks", ""},
+        {"lmtp_mime_header_checks", ""},
+        {"lmtp_nested_header_checks", ""},
         {"lmtp_body_checks", ""},
+        {"lmtp_line_length_limit", "0"},
+        {"lmtp_data_done_timeout", "600s"},
+        {"lmtp_assume_final", "yes"},
+        {"lmtp_send_xforward_command", "yes"},
         {"lmtp_discard_lhlo_keywords", ""},
         {"lmtp_sasl_auth_enable", "no"},
         {"lmtp_tls_policy_maps", ""},
