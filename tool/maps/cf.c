@@ -237,11 +237,22 @@ static void copy_without_marks(FILE *out, const char *text, size_t from,
     }
 }
 
+/* Is it waybill's: by its name, or as a setting of one of waybill's services,
+ * within the block? Outside of it that is the admin's. */
+static bool is_own(const struct wb_cf_entry *entry, size_t block, size_t end)
+{
+    if (strncmp(entry->key, "waybill-", 8) == 0)
+        return entry->start > block && entry->start < end;
+    return strncmp(entry->key, "waybill_", 8) == 0;
+}
+
 char *wb_main_revert(struct wb_pool *pool, const char *text,
                      wb_cf_default *default_of, void *context)
 {
     const char *mark = strstr(text, BEGIN_MARK);
+    const char *tail = mark == NULL ? NULL : strstr(mark, END_MARK);
     size_t block = mark == NULL ? strlen(text) : (size_t)(mark - text);
+    size_t end = tail == NULL ? strlen(text) : (size_t)(tail - text);
     struct wb_cf cf;
     struct wb_text t;
     size_t at = 0;
@@ -255,7 +266,7 @@ char *wb_main_revert(struct wb_pool *pool, const char *text,
 
         copy_without_marks(t.file, text, at, e->start);
         at = e->end;
-        if (strncmp(e->key, "waybill_", 8) == 0)
+        if (is_own(e, block, end))
             continue;
         if (is_edited && e->start > block &&
             is_default(pool, chunk, e->key, default_of, context))

@@ -184,10 +184,22 @@ static struct wb_master_service loopback_service(struct wb_pool *pool,
     return entry(pool, conf->loopback_listener, "inet", &t);
 }
 
+unsigned wb_postfix_lmtp_width(const struct wb_conf *conf)
+{
+    unsigned width = 0;
+
+    for (size_t i = 0; i < conf->webhook_count; i++)
+        if (width < conf->lmtp_max_connections)
+            width += conf->webhooks[i].concurrency;
+    return width < conf->lmtp_max_connections ? width
+                                              : conf->lmtp_max_connections;
+}
+
 /* waybill-lmtp reads the mark itself: nothing is stripped. The message goes
  * there octet for octet, as signatures in it need; a post may take its time;
  * and what was posted is delivered (there is no DSN behind it). */
-static struct wb_master_service lmtp_service(struct wb_pool *pool)
+static struct wb_master_service lmtp_service(struct wb_pool *pool,
+                                             const struct wb_conf *conf)
 {
     static const struct setting as_it_is[] = {
         {"syslog_name", "postfix/waybill-lmtp"},
@@ -209,7 +221,8 @@ static struct wb_master_service lmtp_service(struct wb_pool *pool)
     struct wb_text t;
 
     wb_text_open(&t);
-    fputs("waybill-lmtp unix - - n - - lmtp\n", t.file);
+    fprintf(t.file, "waybill-lmtp unix - - n - %u lmtp\n",
+            wb_postfix_lmtp_width(conf));
     options(t.file, as_it_is);
     return entry(pool, "waybill-lmtp", "unix", &t);
 }
@@ -262,7 +275,7 @@ struct wb_master_service *wb_postfix_services(const struct wb_entries *e,
     all[n++] = in_service(pool, e->conf);
     all[n++] = loopback_service(pool, e->conf);
     if (e->conf->webhook_count > 0)
-        all[n++] = lmtp_service(pool);
+        all[n++] = lmtp_service(pool, e->conf);
     all[n++] = hop_cleanup_service(pool);
     all[n++] = cleanup_service(pool);
     *count = n;
