@@ -216,7 +216,7 @@ static int try_spool(const struct wb_conf *conf, struct wb_err *err)
     struct wb_err why = {""};
     int fd;
 
-    if (wb_file_open(conf->spool_directory, &fd, &why) != EX_OK)
+    if (wb_spool_file_open(conf->spool_directory, &fd, &why) != EX_OK)
         return wb_err_set(err, EX_CANTCREAT, "spool_directory: %s", why.text);
     close(fd);
     return EX_OK;

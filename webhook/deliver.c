@@ -104,7 +104,7 @@ static int make_body(struct job *j, struct wb_err *err)
         .now_s = j->d->now_s,
     };
     struct stat st;
-    int rc = wb_file_open(j->d->spool_directory, &j->body_fd, err);
+    int rc = wb_spool_file_open(j->d->spool_directory, &j->body_fd, err);
 
     if (rc == EX_OK)
         rc = wb_payload_write(j->d->webhook->format, &facts, j->d->message->fd,

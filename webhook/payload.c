@@ -14,7 +14,7 @@ int wb_payload_write(enum wb_format format,
     switch (format) {
     case WB_FORMAT_RAW:
         *content_type = "message/rfc822";
-        return wb_file_copy(in_fd, out_fd, err);
+        return wb_spool_file_copy(in_fd, out_fd, err);
     case WB_FORMAT_CMC:
     case WB_FORMAT_MAILGUN:
         break;

@@ -247,8 +247,8 @@ static CURLcode trust(CURL *curl, void *ssl_ctx, void *context)
 static size_t read_body(char *out, size_t size, size_t count, void *context)
 {
     struct posting *p = context;
-    ssize_t n = wb_file_read(p->post->body_fd, p->offset, out, size * count,
-                             &p->result->detail);
+    ssize_t n = wb_spool_file_read(p->post->body_fd, p->offset, out,
+                                   size * count, &p->result->detail);
 
     if (n < 0) {
         p->is_body_unreadable = true;

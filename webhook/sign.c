@@ -59,8 +59,8 @@ static int add_file(EVP_MAC_CTX *ctx, int fd, struct wb_err *err)
     uint64_t offset = 0;
     ssize_t n;
 
-    while ((n = wb_file_read(fd, offset, (char *)chunk, sizeof chunk, err)) >
-           0) {
+    while ((n = wb_spool_file_read(fd, offset, (char *)chunk, sizeof chunk,
+                                   err)) > 0) {
         if (!EVP_MAC_update(ctx, chunk, (size_t)n))
             return mac_failed(err);
         offset += (uint64_t)n;

@@ -36,7 +36,7 @@ static int open_and_unlink(const char *directory)
     return fd;
 }
 
-int wb_file_open(const char *directory, int *fd, struct wb_err *err)
+int wb_spool_file_open(const char *directory, int *fd, struct wb_err *err)
 {
     *fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (*fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
@@ -44,7 +44,8 @@ int wb_file_open(const char *directory, int *fd, struct wb_err *err)
     return *fd >= 0 ? EX_OK : fail(err, directory);
 }
 
-int wb_file_write(int fd, const char *octets, size_t count, struct wb_err *err)
+int wb_spool_file_write(int fd, const char *octets, size_t count,
+                        struct wb_err *err)
 {
     while (count > 0) {
         ssize_t n = write(fd, octets, count);
@@ -59,8 +60,8 @@ int wb_file_write(int fd, const char *octets, size_t count, struct wb_err *err)
     return EX_OK;
 }
 
-ssize_t wb_file_read(int fd, uint64_t offset, char *octets, size_t count,
-                     struct wb_err *err)
+ssize_t wb_spool_file_read(int fd, uint64_t offset, char *octets, size_t count,
+                           struct wb_err *err)
 {
     ssize_t n;
 
@@ -72,14 +73,15 @@ ssize_t wb_file_read(int fd, uint64_t offset, char *octets, size_t count,
     return n;
 }
 
-int wb_file_copy(int from, int to, struct wb_err *err)
+int wb_spool_file_copy(int from, int to, struct wb_err *err)
 {
     char chunk[CHUNK_OCTETS];
     uint64_t offset = 0;
     ssize_t n;
 
-    while ((n = wb_file_read(from, offset, chunk, sizeof chunk, err)) > 0) {
-        if (wb_file_write(to, chunk, (size_t)n, err) != EX_OK)
+    while ((n = wb_spool_file_read(from, offset, chunk, sizeof chunk, err)) >
+           0) {
+        if (wb_spool_file_write(to, chunk, (size_t)n, err) != EX_OK)
             return EX_IOERR;
         offset += (uint64_t)n;
     }
@@ -101,7 +103,7 @@ void wb_spool_begin(struct wb_spool *spool, const char *directory)
         !EVP_DigestInit_ex(spool->digesting, EVP_sha256(), NULL))
         digest_fault(spool);
     else
-        spool->code = wb_file_open(directory, &spool->fd, &spool->err);
+        spool->code = wb_spool_file_open(directory, &spool->fd, &spool->err);
 }
 
 void wb_spool_add(struct wb_spool *spool, const char *octets, size_t count)
@@ -111,7 +113,8 @@ void wb_spool_add(struct wb_spool *spool, const char *octets, size_t count)
     if (!EVP_DigestUpdate(spool->digesting, octets, count))
         digest_fault(spool);
     else
-        spool->code = wb_file_write(spool->fd, octets, count, &spool->err);
+        spool->code =
+            wb_spool_file_write(spool->fd, octets, count, &spool->err);
     spool->octets += count;
 }
 

@@ -11,18 +11,19 @@
 
 /* Open an empty file without a name in directory, to write and to read.
  * Returns EX_OK or EX_IOERR with *err. */
-int wb_file_open(const char *directory, int *fd, struct wb_err *err);
+int wb_spool_file_open(const char *directory, int *fd, struct wb_err *err);
 
 /* Write all octets at the file's offset. Returns EX_OK or EX_IOERR. */
-int wb_file_write(int fd, const char *octets, size_t count, struct wb_err *err);
+int wb_spool_file_write(int fd, const char *octets, size_t count,
+                        struct wb_err *err);
 
 /* Read up to count octets at offset. Returns how many, 0 at the end of the
  * file, -1 with *err. */
-ssize_t wb_file_read(int fd, uint64_t offset, char *octets, size_t count,
-                     struct wb_err *err);
+ssize_t wb_spool_file_read(int fd, uint64_t offset, char *octets, size_t count,
+                           struct wb_err *err);
 
 /* Append all of from to to. Returns EX_OK or EX_IOERR. */
-int wb_file_copy(int from, int to, struct wb_err *err);
+int wb_spool_file_copy(int from, int to, struct wb_err *err);
 
 enum { WB_DIGEST_OCTETS = 32 };
 

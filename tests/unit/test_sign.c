@@ -118,12 +118,13 @@ static void a_file_is_copied(void **state)
     (void)state;
     memset(large, 'x', sizeof large - 1);
     spool(&s, pieces);
-    assert_int_equal(wb_file_open("/tmp", &fd, NULL), EX_OK);
-    assert_int_equal(wb_file_copy(s.fd, fd, NULL), EX_OK);
-    assert_int_equal(wb_file_read(fd, 0, back, sizeof back, NULL), sizeof back);
+    assert_int_equal(wb_spool_file_open("/tmp", &fd, NULL), EX_OK);
+    assert_int_equal(wb_spool_file_copy(s.fd, fd, NULL), EX_OK);
+    assert_int_equal(wb_spool_file_read(fd, 0, back, sizeof back, NULL),
+                     sizeof back);
     assert_memory_equal(back, large, sizeof large - 1);
     assert_int_equal(
-        wb_file_read(fd, sizeof large - 1, back, sizeof back, NULL),
+        wb_spool_file_read(fd, sizeof large - 1, back, sizeof back, NULL),
         strlen(BODY));
     close(fd);
     wb_spool_close(&s);
