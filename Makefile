@@ -65,8 +65,9 @@ $B/libwebhook.a: $(filter-out %/main.o,$(WEBHOOK_OBJ)) $(BASE_OBJ)
 $B/waybill-lmtp: $B/obj/webhook/main.o $B/libwebhook.a $B/librules.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(WEBHOOK_LIBS) $(PKG_LIBS)
 
-$B/waybill: $(TOOL_OBJ) $B/librules.a
-	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/librules.a $(PKG_LIBS)
+$B/waybill: $(TOOL_OBJ) $B/libwebhook.a $B/librules.a
+	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/libwebhook.a $B/librules.a \
+		$(WEBHOOK_LIBS) $(PKG_LIBS)
 
 $B/unit/%: tests/unit/%.c $B/libwebhook.a $B/librules.a
 	@mkdir -p $(@D)

@@ -17,6 +17,8 @@ static const struct {
     {"apply", wb_cmd_apply, "install them into the MTA, or undo that"},
     {"return-path", wb_cmd_return_path,
      "make a return address, or read one that came back"},
+    {"deliver-test", wb_cmd_deliver_test,
+     "post a message to a webhook, and show what it answers"},
     {"reload", wb_cmd_reload, "make the milter read its configuration again"},
 };
 
@@ -26,7 +28,7 @@ static void help(FILE *out)
 {
     fputs("usage: waybill COMMAND [option ...]\n\n", out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].what);
+        fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].what);
     fputs("\n  -V, --version   print the version\n"
           "  -h, --help      print this; COMMAND --help tells more\n"
           "\nThe configuration is " WB_DEFAULT_CONFIG
