@@ -140,26 +140,29 @@ fuzz:
 INSTALL = install
 MAN1 = contrib/man/waybill.1
 MAN5 = contrib/man/waybill.conf.5
-MAN8 = contrib/man/waybill-milter.8
+MAN8 = contrib/man/waybill-milter.8 contrib/man/waybill-lmtp.8
 
 install: all
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
 		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
 		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DATADIR)
-	$(INSTALL) -m 755 $B/waybill-milter $(DESTDIR)$(SBINDIR)/
+	$(INSTALL) -m 755 $B/waybill-milter $B/waybill-lmtp $(DESTDIR)$(SBINDIR)/
 	$(INSTALL) -m 755 $B/waybill $(DESTDIR)$(BINDIR)/
 	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/
 	$(INSTALL) -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5/
 	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -m 644 contrib/waybill.conf.sample $(DESTDIR)$(DATADIR)/
-	$(INSTALL) -m 644 contrib/waybill-milter.service $(DESTDIR)$(DATADIR)/
+	$(INSTALL) -m 644 contrib/waybill-milter.service \
+		contrib/waybill-lmtp.service $(DESTDIR)$(DATADIR)/
 
 # The configuration in $(SYSCONFDIR)/waybill is the admin's and stays.
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/waybill-milter $(DESTDIR)$(BINDIR)/waybill \
+	rm -f $(DESTDIR)$(SBINDIR)/waybill-milter \
+		$(DESTDIR)$(SBINDIR)/waybill-lmtp $(DESTDIR)$(BINDIR)/waybill \
 		$(DESTDIR)$(MANDIR)/man1/waybill.1 \
 		$(DESTDIR)$(MANDIR)/man5/waybill.conf.5 \
-		$(DESTDIR)$(MANDIR)/man8/waybill-milter.8
+		$(DESTDIR)$(MANDIR)/man8/waybill-milter.8 \
+		$(DESTDIR)$(MANDIR)/man8/waybill-lmtp.8
 	rm -rf $(DESTDIR)$(DATADIR)
 
 # ---- keeping it in shape ----------------------------------------------------
