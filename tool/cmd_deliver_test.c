@@ -208,6 +208,7 @@ static int run(const struct request *r, const struct wb_conf *conf,
 int wb_cmd_deliver_test(int argc, char **argv)
 {
     struct request r = {.config = WB_DEFAULT_CONFIG,
+                        .file = "",
                         .from = "sender@example.com",
                         .to = "recipient@example.com",
                         .filter = "test"};

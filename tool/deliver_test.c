@@ -98,7 +98,8 @@ static json_t *text_of(const char *octets, size_t count)
         return NULL;
     if (!wb_utf8_is_valid(copy, strlen(copy)))
         for (char *s = copy; *s != '\0'; s++)
-            *s = (unsigned char)*s < 0x80 ? *s : '?';
+            if ((unsigned char)*s >= 0x80)
+                *s = '?';
     made = json_string(copy);
     free(copy);
     return made;

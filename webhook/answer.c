@@ -44,6 +44,7 @@ void wb_answer_set(struct wb_answer *answer, const char *format, ...)
     va_list args;
 
     va_start(args, format);
+    /* cppcheck-suppress ctuuninitvar ; it is written here */
     if (vsnprintf(answer->text, sizeof answer->text, format, args) < 0)
         snprintf(answer->text, sizeof answer->text, "451 4.3.0 internal error");
     va_end(args);
