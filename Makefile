@@ -22,6 +22,8 @@ PYTHON    = /usr/bin/python3
 PKGS      = libconfuse libpcre2-8 libcrypto jansson
 # of the tool alone
 TOOL_PKGS = libpsl libidn2 libsasl2
+# of what posts
+WEBHOOK_PKGS = libcurl libssl
 WARNINGS  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wformat=2 \
             -Wmissing-prototypes -Wstrict-prototypes -Werror
 CFLAGS    = -O2 -g
@@ -31,27 +33,31 @@ override CPPFLAGS += -D_GNU_SOURCE -DWB_VERSION='"$(VERSION)"' -I. -Irules
 override CFLAGS   += -std=c17 -pthread $(WARNINGS) $(HARDENING) $(SANITIZE)
 override LDFLAGS  += -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE)
 # Asked for when something is built, so that `make demo` can install first.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(TOOL_PKGS))
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(TOOL_PKGS) $(WEBHOOK_PKGS))
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS))
 TOOL_LIBS  = $(shell pkg-config --libs $(TOOL_PKGS))
+WEBHOOK_LIBS = $(shell pkg-config --libs $(WEBHOOK_PKGS))
 
 RULES_SRC  = $(wildcard rules/*/*.c)
-MILTER_SRC = $(wildcard milter/*.c)
+MILTER_SRC = $(wildcard milter/*.c milter/base/*.c)
 TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c tool/dns/*.c)
+WEBHOOK_SRC = $(wildcard webhook/*.c)
 UNIT_SRC   = $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   = $(wildcard tests/fuzz/fuzz_*.c)
 RULES_OBJ  = $(RULES_SRC:%.c=$B/obj/%.o)
 MILTER_OBJ = $(MILTER_SRC:%.c=$B/obj/%.o)
 TOOL_OBJ   = $(TOOL_SRC:%.c=$B/obj/%.o)
+WEBHOOK_OBJ = $(WEBHOOK_SRC:%.c=$B/obj/%.o)
+BASE_OBJ   = $(filter $B/obj/milter/base/%,$(MILTER_OBJ))
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
-ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(UNIT_SRC) $(FUZZ_SRC)
-ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h tool/dns/*.h \
-             tests/unit/*.h)
+ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $(FUZZ_SRC)
+ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/maps/*.h \
+             tool/dns/*.h webhook/*.h tests/unit/*.h)
 
 .PHONY: all unit demo check fuzz fuzz-cover bench-routes install uninstall clean \
         format analyze
 
-all: $B/waybill-milter $B/waybill $B/presets
+all: $B/waybill-milter $B/waybill-lmtp $B/waybill $B/presets
 
 # Beside the programs, so that they find the presets before they are installed.
 $B/presets:
@@ -65,13 +71,22 @@ $B/librules.a: $(RULES_OBJ)
 $B/waybill-milter: $(MILTER_OBJ) $B/librules.a
 	$(CC) $(LDFLAGS) -o $@ $(MILTER_OBJ) $B/librules.a -lmilter $(PKG_LIBS)
 
-$B/waybill: $(TOOL_OBJ) $B/librules.a
-	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/librules.a $(PKG_LIBS) $(TOOL_LIBS)
+# What posts, without its main: the tool posts as well.
+$B/libwebhook.a: $(filter-out %/main.o,$(WEBHOOK_OBJ)) $(BASE_OBJ)
+	@rm -f $@
+	@ar rcs $@ $^
 
-$B/unit/%: tests/unit/%.c $B/librules.a
+$B/waybill-lmtp: $B/obj/webhook/main.o $B/libwebhook.a $B/librules.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(WEBHOOK_LIBS) $(PKG_LIBS)
+
+$B/waybill: $(TOOL_OBJ) $B/libwebhook.a $B/librules.a
+	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/libwebhook.a $B/librules.a \
+		$(WEBHOOK_LIBS) $(PKG_LIBS) $(TOOL_LIBS)
+
+$B/unit/%: tests/unit/%.c $B/libwebhook.a $B/librules.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< \
-		$B/librules.a -lcmocka $(PKG_LIBS)
+		$B/libwebhook.a $B/librules.a -lcmocka $(WEBHOOK_LIBS) $(PKG_LIBS)
 
 $B/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -122,12 +137,13 @@ FUZZ_FLAGS   = -fsanitize=address,undefined -fno-sanitize-recover=all
 fuzz:
 	@contrib/need build check fuzz
 	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang B=build/fuzz HARDENING=-fPIE \
-		SANITIZE="$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" build/fuzz/librules.a
+		SANITIZE="$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" build/fuzz/librules.a build/fuzz/libwebhook.a
 	@for source in $(FUZZ_SRC); do \
 		name=$$(basename $$source .c); kind=$${name#fuzz_}; \
 		echo "== $$name, $(FUZZ_SECONDS) s"; mkdir -p build/fuzz/corpus/$$kind; \
 		clang $(CPPFLAGS) -std=c17 -g -O1 -fPIE -pie $(FUZZ_FLAGS) -fsanitize=fuzzer \
-			-o build/fuzz/$$name $$source build/fuzz/librules.a $(PKG_LIBS) && \
+			-o build/fuzz/$$name $$source build/fuzz/libwebhook.a build/fuzz/librules.a \
+			$(WEBHOOK_LIBS) $(PKG_LIBS) && \
 		build/fuzz/$$name -verbosity=0 -print_final_stats=1 \
 			-max_total_time=$(FUZZ_SECONDS) build/fuzz/corpus/$$kind \
 			tests/fuzz/corpus/$$kind || exit 1; \
@@ -162,27 +178,30 @@ bench-routes:
 INSTALL = install
 MAN1 = contrib/man/waybill.1
 MAN5 = contrib/man/waybill.conf.5
-MAN8 = contrib/man/waybill-milter.8
+MAN8 = contrib/man/waybill-milter.8 contrib/man/waybill-lmtp.8
 
 install: all
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
 		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
 		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DATADIR)/presets
-	$(INSTALL) -m 755 $B/waybill-milter $(DESTDIR)$(SBINDIR)/
+	$(INSTALL) -m 755 $B/waybill-milter $B/waybill-lmtp $(DESTDIR)$(SBINDIR)/
 	$(INSTALL) -m 755 $B/waybill $(DESTDIR)$(BINDIR)/
 	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/
 	$(INSTALL) -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5/
 	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -m 644 contrib/waybill.conf.sample $(DESTDIR)$(DATADIR)/
 	$(INSTALL) -m 644 rules/presets/*.conf $(DESTDIR)$(DATADIR)/presets/
-	$(INSTALL) -m 644 contrib/waybill-milter.service $(DESTDIR)$(DATADIR)/
+	$(INSTALL) -m 644 contrib/waybill-milter.service \
+		contrib/waybill-lmtp.service $(DESTDIR)$(DATADIR)/
 
 # The configuration in $(SYSCONFDIR)/waybill is the admin's and stays.
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/waybill-milter $(DESTDIR)$(BINDIR)/waybill \
+	rm -f $(DESTDIR)$(SBINDIR)/waybill-milter \
+		$(DESTDIR)$(SBINDIR)/waybill-lmtp $(DESTDIR)$(BINDIR)/waybill \
 		$(DESTDIR)$(MANDIR)/man1/waybill.1 \
 		$(DESTDIR)$(MANDIR)/man5/waybill.conf.5 \
-		$(DESTDIR)$(MANDIR)/man8/waybill-milter.8
+		$(DESTDIR)$(MANDIR)/man8/waybill-milter.8 \
+		$(DESTDIR)$(MANDIR)/man8/waybill-lmtp.8
 	rm -rf $(DESTDIR)$(DATADIR)
 
 # ---- keeping it in shape ----------------------------------------------------
@@ -195,10 +214,10 @@ format:
 
 analyze:
 	@contrib/need build check analyze
-	clang-tidy --quiet $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) -- -std=c17 \
+	clang-tidy --quiet $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) -- -std=c17 \
 		$(CPPFLAGS) $(PKG_CFLAGS)
 	cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability \
 		--inline-suppr -I. -Irules -D_GNU_SOURCE -DWB_VERSION='""' \
-		rules milter tool
+		rules milter tool webhook
 
 -include $(shell find $B -name '*.d' 2>/dev/null)

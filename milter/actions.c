@@ -1,6 +1,6 @@
 #include "milter/actions.h"
 
-#include "milter/log.h"
+#include "milter/base/log.h"
 
 /* libmilter takes "char *" but changes nothing. */
 static char *text(const char *s)

@@ -11,13 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "milter/log.h"
+#include "milter/base/log.h"
 #include "milter/reload.h"
 
 enum {
     PEER_LIMIT_MS = 10000, /* for a question, and again for an answer */
     QUESTION_MAX_OCTETS = 64,
     DIRECTORY_MODE = 0755,
+    SOCKET_MODE = 0600,
     BACKLOG = 8,
 };
 
@@ -135,24 +136,12 @@ static void *run(void *argument)
 
 static int listen_at(struct wb_control *c, struct wb_err *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    mode_t old = umask(0177);
-    int error = 0;
-
-    strcpy(address.sun_path, c->file.path);
-    c->listen_fd =
-        socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     c->stop_fd = eventfd(0, EFD_CLOEXEC);
-    if (c->listen_fd < 0 || c->stop_fd < 0 ||
-        bind(c->listen_fd, (const struct sockaddr *)&address, sizeof address) !=
-            0 ||
-        listen(c->listen_fd, BACKLOG) != 0)
-        error = errno;
-    umask(old);
-    if (error == 0)
-        return EX_OK;
-    return wb_err_set(err, EX_OSERR, "%s: cannot be opened: %s", c->file.path,
-                      strerror(error));
+    if (c->stop_fd < 0)
+        return wb_err_set(err, EX_OSERR, "%s: cannot be opened: %s",
+                          c->file.path, strerror(errno));
+    return wb_socket_file_listen(&c->file, SOCKET_MODE, BACKLOG, &c->listen_fd,
+                                 err);
 }
 
 int wb_control_open(const struct wb_conf *conf, const struct wb_owner *owner,

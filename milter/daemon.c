@@ -10,12 +10,12 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "milter/base/log.h"
+#include "milter/base/pidfile.h"
+#include "milter/base/ready.h"
 #include "milter/callbacks.h"
 #include "milter/control.h"
 #include "milter/current.h"
-#include "milter/log.h"
-#include "milter/pidfile.h"
-#include "milter/ready.h"
 
 enum {
     MTA_LIMIT_S = 7210, /* libmilter's own default: longer than SMTP waits */
@@ -59,7 +59,8 @@ static void raise_descriptor_limit(void)
 static int open_all(struct daemon *d, const struct wb_conf *conf,
                     const char *config_path, struct wb_err *err)
 {
-    int code = wb_owner_find(conf, &d->owner, err);
+    int code =
+        wb_owner_find("user", conf->user, conf->socket_group, &d->owner, err);
 
     if (code == EX_OK)
         code = wb_pidfile_open(conf->pid_file, &d->owner, &d->pidfile, err);
@@ -190,7 +191,7 @@ static int serve(struct daemon *d)
 static void tell_ready(int report_fd)
 {
     if (report_fd >= 0) {
-        wb_log_open(true);
+        wb_log_open("waybill-milter", true);
         wb_ready_report(report_fd, EX_OK);
     }
     wb_log(LOG_NOTICE, "waybill-milter %s ready", WB_VERSION);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "milter/log.h"
+#include "milter/base/log.h"
 
 /* "<a@b>" and "a@b" alike are shown as <a@b>. */
 static void add_address(struct wb_line *line, const char *address)

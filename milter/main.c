@@ -3,10 +3,10 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "milter/base/log.h"
+#include "milter/base/options.h"
+#include "milter/base/ready.h"
 #include "milter/daemon.h"
-#include "milter/log.h"
-#include "milter/options.h"
-#include "milter/ready.h"
 
 static int run(const struct wb_options *options, const struct wb_conf *conf)
 {
@@ -26,11 +26,11 @@ int main(int argc, char **argv)
 {
     struct wb_options options;
     struct wb_conf *conf = NULL;
-    int code = wb_options_parse(argc, argv, &options);
+    int code = wb_options_parse("waybill-milter", argc, argv, &options);
 
     if (code != EX_OK || options.is_done)
         return code;
-    wb_log_open(false);
+    wb_log_open("waybill-milter", false);
     code = wb_daemon_load(options.config, &conf);
     if (code == EX_OK && options.is_test)
         wb_conf_unref(conf);

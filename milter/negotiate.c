@@ -1,7 +1,7 @@
 #include "milter/negotiate.h"
 
+#include "milter/base/log.h"
 #include "milter/current.h"
-#include "milter/log.h"
 
 /* Steps that waybill has no use for. */
 static const unsigned long unused_steps =

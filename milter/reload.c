@@ -5,8 +5,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "milter/base/log.h"
 #include "milter/current.h"
-#include "milter/log.h"
 
 static bool differ(const char *a, const char *b)
 {

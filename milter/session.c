@@ -8,9 +8,9 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "milter/base/log.h"
 #include "milter/current.h"
 #include "milter/decision.h"
-#include "milter/log.h"
 
 struct wb_session {
     /* the connection */

@@ -20,7 +20,9 @@ def test_install_and_uninstall(tmp_path):
     assert make("install", tmp_path) == {
         "etc/waybill/waybill.conf", "usr/bin/waybill", "usr/sbin/waybill-milter",
         "usr/share/man/man1/waybill.1", "usr/share/man/man5/waybill.conf.5",
-        "usr/share/man/man8/waybill-milter.8", "usr/share/waybill/waybill.conf.sample",
+        "usr/sbin/waybill-lmtp",
+        "usr/share/man/man8/waybill-milter.8", "usr/share/man/man8/waybill-lmtp.8",
+        "usr/share/waybill/waybill-lmtp.service", "usr/share/waybill/waybill.conf.sample",
         "usr/share/waybill/waybill-milter.service",
         *(f"usr/share/waybill/presets/{name}" for name in PRESETS)}
     told = subprocess.run([tmp_path / "usr/bin/waybill", "presets", "gmail"], text=True,

@@ -19,6 +19,8 @@ static const struct {
      "make a return address, read one that came back, rotate keys"},
     {"dns", wb_cmd_dns, "print the DNS records that are needed, and why"},
     {"presets", wb_cmd_presets, "show what is known of mail providers"},
+    {"deliver-test", wb_cmd_deliver_test,
+     "post a message to a webhook, and show what it answers"},
     {"reload", wb_cmd_reload, "make the milter read its configuration again"},
 };
 
@@ -28,7 +30,7 @@ static void help(FILE *out)
 {
     fputs("usage: waybill COMMAND [option ...]\n\n", out);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].what);
+        fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].what);
     fputs("\n  -V, --version   print the version\n"
           "  -h, --help      print this; COMMAND --help tells more\n"
           "\nThe configuration is " WB_DEFAULT_CONFIG

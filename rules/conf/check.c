@@ -51,14 +51,15 @@ static void judge(struct wb_checker *c, const struct wb_raw_section *top,
 static void check_not_empty(struct wb_checker *c,
                             const struct wb_raw_section *top)
 {
-    static const char *const names[] = {"socket",         "queue_directory",
-                                        "mta_config",     "loopback_listener",
-                                        "again_listener", "lmtp_socket",
-                                        "control_socket", "tag_header",
-                                        "secret_file",    "networks",
-                                        "pid_file",       "outbound_mailers"};
+    static const char *const names[] = {"socket",          "queue_directory",
+                                        "mta_config",      "loopback_listener",
+                                        "again_listener",  "lmtp_socket",
+                                        "control_socket",  "tag_header",
+                                        "secret_file",     "spool_directory",
+                                        "networks",        "pid_file",
+                                        "outbound_mailers"};
     /* these three may be empty, or only as a text */
-    static const size_t text_count = 9;
+    static const size_t text_count = 10;
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const struct wb_raw_option *o = wb_raw_find(top, names[i]);
@@ -77,7 +78,8 @@ static void check_absolute(struct wb_checker *c,
                            const struct wb_raw_section *top)
 {
     static const char *const names[] = {"queue_directory", "mta_config",
-                                        "pid_file", "control_socket"};
+                                        "pid_file",        "control_socket",
+                                        "lmtp_pid_file",   "spool_directory"};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *text = wb_raw_text(top, names[i]);

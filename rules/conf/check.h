@@ -87,7 +87,6 @@ bool wb_return_path_is_reserved(const char *name);
  * are read. */
 void wb_bounces_check(struct wb_checker *c);
 
-
 /* relay.c */
 
 /* Refuse a password that would cross the network in clear, and warn of one
@@ -100,7 +99,8 @@ void wb_route_check_cleartext(struct wb_checker *c,
 void wb_route_check_pace(struct wb_checker *c, const struct wb_raw_section *raw,
                          struct wb_route *r);
 
-/* certificate.c: cert_file and key_file: they go together, and to each other. */
+/* certificate.c: cert_file and key_file: they go together, and to each other.
+ */
 void wb_route_check_certificate(struct wb_checker *c,
                                 const struct wb_raw_section *raw,
                                 const struct wb_route *r);
@@ -120,6 +120,11 @@ void wb_fallbacks_resolve(struct wb_checker *c);
 struct wb_name *wb_refer(struct wb_checker *c,
                          const struct wb_raw_option *option, size_t i,
                          const char *what, const struct wb_names *names);
+
+/* webhook.c: check what a converted webhook section says beyond its name and
+ * url, and read the files that it names. */
+void wb_webhook_check(struct wb_checker *c, const struct wb_raw_section *raw,
+                      struct wb_webhook *w);
 
 /* convert.c */
 

@@ -1,5 +1,6 @@
 #include "conf/conf.h"
 
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -8,7 +9,7 @@
 
 #include "conf/check.h"
 
-static void free_patterns(struct wb_conf *conf)
+static void free_inner(struct wb_conf *conf)
 {
     for (size_t i = 0; i < conf->rules.count; i++) {
         wb_addrlist_free(&conf->rules.rules[i].recipients);
@@ -19,13 +20,15 @@ static void free_patterns(struct wb_conf *conf)
         wb_addrlist_free(&conf->return_paths[i].senders);
     for (size_t i = 0; i < conf->inbound_count; i++)
         wb_pattern_free(conf->inbounds[i].pattern);
+    for (size_t i = 0; i < conf->webhook_count; i++)
+        X509_STORE_free(conf->webhooks[i].trust);
 }
 
 static void free_loaded(struct wb_loaded *loaded)
 {
     struct wb_conf *conf = &loaded->conf;
 
-    free_patterns(conf);
+    free_inner(conf);
     free(conf->routes);
     free(conf->rules.rules);
     free(conf->return_paths);
@@ -153,6 +156,15 @@ const struct wb_listener *wb_conf_listener(const struct wb_conf *conf,
                                            const char *name)
 {
     return find(loaded_of(conf)->listeners, conf->listener_count, name);
+}
+
+const struct wb_webhook *wb_conf_webhook(const struct wb_conf *conf,
+                                         const char *name)
+{
+    for (size_t i = 0; i < conf->webhook_count; i++)
+        if (strcmp(conf->webhooks[i].name, name) == 0)
+            return &conf->webhooks[i];
+    return NULL;
 }
 
 bool wb_strings_hold(const struct wb_strings *list, const char *text)

@@ -43,6 +43,8 @@ enum wb_bounces_to {
     WB_TO_NOBODY   /* refused */
 };
 enum wb_listener_class { WB_LISTENER_INBOUND, WB_LISTENER_OUTBOUND };
+enum wb_format { WB_FORMAT_CMC, WB_FORMAT_MAILGUN, WB_FORMAT_RAW };
+enum wb_client_error { WB_CLIENT_ERROR_RETRY, WB_CLIENT_ERROR_REJECT };
 
 /* Where a route's mail goes when the relays before it do not take it. Its TLS
  * and authentication are the route's. */
@@ -94,10 +96,30 @@ struct wb_return_path {
     struct wb_strings listeners;
 };
 
+enum { WB_SIGNING_KEYS_MAX = 2 };
+
+struct x509_store_st; /* OpenSSL's X509_STORE */
+
 struct wb_webhook {
     const char *name; /* a DNS label, lower case */
     struct wb_origin origin;
-    const char *url;
+    const char *url; /* https, or http with allow_private only */
+    enum wb_format format;
+    const char *server_composition; /* NULL: the name of this host */
+    const char *username;           /* NULL: no Basic authentication */
+    bool allow_private;             /* addresses that are not public, too */
+    unsigned timeout_s, connect_timeout_s;
+    unsigned concurrency; /* posts at one time */
+    enum wb_client_error client_error;
+    size_t max_octets; /* of a message */
+
+    /* files, absolute; NULL: none. With WB_USE_LMTP and WB_USE_CHECK, what
+     * they hold stands below. */
+    const char *api_key_file, *signing_key_file, *password_file, *token_file;
+    const char *ca_file;
+    const char *api_key, *password, *token;            /* without line end */
+    const char *signing_keys[WB_SIGNING_KEYS_MAX + 1]; /* ended by NULL */
+    struct x509_store_st *trust; /* NULL: the system's certificates */
 };
 
 struct wb_inbound {
@@ -138,12 +160,18 @@ struct wb_conf {
     const char *mta_config;        /* default of --mta-config */
     const char *loopback_listener; /* "127.0.0.1:10028" */
     const char *again_listener;    /* "127.0.0.1:10029" */
-    const char *lmtp_socket;       /* "unix:waybill/lmtp.sock" */
+    const char *lmtp_socket;       /* "unix:waybill-lmtp/lmtp.sock" */
     const char *user;              /* NULL: stay as started */
     const char *pid_file;
     const char *control_socket;
     /* behind waybill at loopback_listener; written as socket */
     struct wb_strings loopback_milters;
+
+    /* waybill-lmtp */
+    const char *lmtp_user;     /* NULL: stay as started */
+    const char *lmtp_pid_file; /* NULL: none */
+    unsigned lmtp_max_connections;
+    const char *spool_directory; /* for messages while they are posted */
 
     /* deciding */
     const char *tag_header;
@@ -183,6 +211,7 @@ struct wb_conf {
 enum wb_conf_use {
     WB_USE_DAEMON,  /* the secret must be readable; password files are not
                        touched */
+    WB_USE_LMTP,    /* the same, and the files of webhooks are read */
     WB_USE_EXPLAIN, /* no secret: secret.count is 0 and that is no error */
     WB_USE_CHECK,   /* all files are looked at; an unreadable one is an error */
 };
@@ -209,6 +238,8 @@ const struct wb_route *wb_conf_route(const struct wb_conf *conf,
                                      const char *name);
 const struct wb_listener *wb_conf_listener(const struct wb_conf *conf,
                                            const char *name);
+const struct wb_webhook *wb_conf_webhook(const struct wb_conf *conf,
+                                         const char *name);
 bool wb_strings_hold(const struct wb_strings *list, const char *text);
 
 /* The daemon name of the generated loopback listener: its clients are the

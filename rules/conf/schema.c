@@ -74,6 +74,15 @@ static const struct wb_word account_words[] = {
     {"local", WB_ACCOUNT_LOCAL, false},
     {"account", WB_ACCOUNT_ID, false},
     {0}};
+static const struct wb_word format_words[] = {
+    {"cmc", WB_FORMAT_CMC, false},
+    {"mailgun", WB_FORMAT_MAILGUN, false},
+    {"raw", WB_FORMAT_RAW, false},
+    {0}};
+static const struct wb_word client_error_words[] = {
+    {"retry", WB_CLIENT_ERROR_RETRY, false},
+    {"reject", WB_CLIENT_ERROR_REJECT, false},
+    {0}};
 
 static const struct wb_option top_options[] = {
     ROW(WORD, "mta", IN(wb_conf, mta), .words = mta_words,
@@ -104,8 +113,19 @@ static const struct wb_option top_options[] = {
         .help = "address and port of the generated listener for second "
                 "passes"),
     ROW(TEXT, "lmtp_socket", IN(wb_conf, lmtp_socket),
-        .fallback = "unix:waybill/lmtp.sock",
+        .fallback = "unix:waybill-lmtp/lmtp.sock",
         .help = "where the MTA reaches waybill-lmtp"),
+    ROW(TEXT, "lmtp_user", IN(wb_conf, lmtp_user), .fallback = "waybill-lmtp",
+        .help = "user that waybill-lmtp becomes; empty: as started"),
+    ROW(TEXT, "lmtp_pid_file", IN(wb_conf, lmtp_pid_file),
+        .fallback = "/run/waybill-lmtp/waybill-lmtp.pid",
+        .help = "file for waybill-lmtp's process id; empty: none"),
+    ROW(NUMBER, "lmtp_max_connections", IN(wb_conf, lmtp_max_connections),
+        .min = 1, .max = 1000, .fallback = "250",
+        .help = "connections of the MTA at one time; each may post"),
+    ROW(TEXT, "spool_directory", IN(wb_conf, spool_directory),
+        .fallback = "/var/tmp",
+        .help = "where waybill-lmtp keeps messages while it posts them"),
     ROW(TEXT, "user", IN(wb_conf, user), .fallback = "waybill",
         .help = "user that the milter becomes; empty: as started"),
     ROW(TEXT, "pid_file", IN(wb_conf, pid_file),
@@ -257,8 +277,38 @@ static const struct wb_option bounces_options[] = {
 };
 
 static const struct wb_option webhook_options[] = {
-    ROW(TEXT, "url", IN(wb_webhook, url),
-        .help = "http:// or https:// address"),
+    ROW(TEXT, "url", IN(wb_webhook, url), .help = "https:// address"),
+    ROW(WORD, "format", IN(wb_webhook, format), .words = format_words,
+        .fallback = "cmc", .help = "what is posted"),
+    ROW(TEXT, "server_composition", IN(wb_webhook, server_composition),
+        .help = "the field of that name; without it this host's name"),
+    ROW(PATH, "api_key_file", IN(wb_webhook, api_key_file),
+        .help = "file with the key that is posted along"),
+    ROW(PATH, "signing_key_file", IN(wb_webhook, signing_key_file),
+        .help = "file with one or two keys that sign what is posted"),
+    ROW(TEXT, "username", IN(wb_webhook, username),
+        .help = "user of Basic authentication"),
+    ROW(PATH, "password_file", IN(wb_webhook, password_file),
+        .help = "file with that user's password"),
+    ROW(PATH, "token_file", IN(wb_webhook, token_file),
+        .help = "file with the token of Bearer authentication"),
+    ROW(PATH, "ca_file", IN(wb_webhook, ca_file),
+        .help = "certificates to trust; without it the system's"),
+    ROW(FLAG, "allow_private", IN(wb_webhook, allow_private), .fallback = "no",
+        .help = "addresses that are not public may be posted to"),
+    ROW(NUMBER, "timeout_s", IN(wb_webhook, timeout_s), .min = 1, .max = 300,
+        .fallback = "30", .help = "time for all of a post"),
+    ROW(NUMBER, "connect_timeout_s", IN(wb_webhook, connect_timeout_s),
+        .min = 1, .max = 60, .fallback = "10",
+        .help = "time until it is connected, TLS included"),
+    ROW(NUMBER, "concurrency", IN(wb_webhook, concurrency), .min = 1,
+        .max = 1000, .fallback = "20", .help = "posts at one time"),
+    ROW(WORD, "client_error", IN(wb_webhook, client_error),
+        .words = client_error_words, .fallback = "retry",
+        .help = "what a 4xx answer means that has no meaning of its own"),
+    ROW(SIZE, "max_size_kb", IN(wb_webhook, max_octets), .min = 1,
+        .max = 1048576, .scale = 1024, .fallback = "51200",
+        .help = "the largest message"),
 };
 
 static const struct wb_option listener_options[] = {
@@ -337,8 +387,6 @@ static const struct {
     {"", "notify", NULL},
     {"", "mta", "sendmail"},
     {"route", "pop_before_smtp", NULL},
-    {"webhook", "format", NULL},
-    {"webhook", "api_key_file", NULL},
     {"listener", "address", NULL},
     {"listener", "port", NULL},
     {"listener", "max_connections", NULL},

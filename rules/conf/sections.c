@@ -287,6 +287,7 @@ static void check_webhook(struct wb_checker *c,
     convert(c, raw, w);
     require(c, raw, "url", w->url);
     judge(c, raw, "url", wb_url_fault);
+    wb_webhook_check(c, raw, w);
 }
 
 static const struct wb_webhook *webhook_of(struct wb_checker *c,

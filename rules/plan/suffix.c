@@ -157,15 +157,6 @@ static const char *original(struct wb_pool *p, const struct wb_address *a,
     return wb_pool_strndup(p, a->text, strlen(a->text) - octets);
 }
 
-static const struct wb_webhook *webhook_named(const struct wb_conf *conf,
-                                              const char *name)
-{
-    for (size_t i = 0; i < conf->webhook_count; i++)
-        if (strcmp(conf->webhooks[i].name, name) == 0)
-            return &conf->webhooks[i];
-    return NULL;
-}
-
 enum { HOOK_LABELS = 7, AGAIN_LABELS = 6 };
 
 /* labels: WEBHOOK, FILTER, MAC, "hook", LABEL, "waybill", "invalid". The MAC
@@ -182,7 +173,7 @@ static int parse_hook(const struct wb_conf *conf, struct wb_pool *p,
     out->filter = labels[1];
     if (parts[3] == NULL)
         return EX_OSERR;
-    out->webhook = webhook_named(conf, labels[0]);
+    out->webhook = wb_conf_webhook(conf, labels[0]);
     return wb_secret_verify(&conf->secret, parts,
                             sizeof parts / sizeof parts[0], labels[2])
                ? EX_OK

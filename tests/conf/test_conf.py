@@ -43,6 +43,8 @@ def write(path, text, mode=0o644):
 def add_secrets(folder):
     write(folder / "secret", "k" * 44 + "\n", 0o640)
     write(folder / "password", PASSWORD + "\n", 0o600)
+    write(folder / "token", "t0ken.of-webhook\n", 0o640)
+    write(folder / "keys", "new key of webhook\nold key of webhook\n", 0o640)
 
 
 @pytest.fixture
@@ -101,6 +103,82 @@ def test_password_that_others_can_read(folder, mode):
     assert check_text(folder, ROUTE) == (78, [
         f"w.conf:2: password_file: {password} has mode {mode:04o}; "
         f"chmod 600 {password}"])
+
+
+HOOK = 'webhook a { url = "https://app.example.com/" format = raw %s = "key" %s}\n' \
+       'bounces { domains = "b.example.com" webhook = a }\n'
+
+
+def hook(option):
+    return HOOK % (option, 'username = "u" ' if option == "password_file" else "")
+
+
+KEY_FILES = ("password_file", "token_file", "signing_key_file")
+
+
+@pytest.mark.parametrize("option", KEY_FILES)
+@pytest.mark.parametrize("mode, is_right", [(0o600, True), (0o640, True), (0o440, True),
+                                            (0o644, False), (0o660, False), (0o604, False)])
+def test_key_that_others_can_read(folder, option, mode, is_right):
+    key = write(folder / "key", "0123456789abcdef\n", mode)
+    assert check_text(folder, hook(option)) == ((0, []) if is_right else (78, [
+        f"w.conf:1: {option}: {key} has mode {mode:04o} and can be read by others or "
+        f"written by its group; chmod 640 {key}"]))
+
+
+EMPTY = "the file is empty, or has an empty line; the key alone on its line is right"
+
+
+@pytest.mark.parametrize("content, fault", [
+    ("", EMPTY),
+    ("\n", EMPTY),
+    ("\n0123456789abcdef\n", EMPTY),
+    ("0123456789abcdef\0\n", "the file holds a NUL octet; plain text is right"),
+    ("0123456789abcdef\r\n", "a line begins or ends with a blank; leave it out"),
+    (" 0123456789abcdef", "a line begins or ends with a blank; leave it out"),
+    ("01234567\x0189abcdef", "a line holds a control character; plain text is right"),
+    ("a" * 1024, "a line is too long; at most 1023 octets are right"),
+    ("a" * 99999, "a line is too long; at most 1023 octets are right"),
+])
+@pytest.mark.parametrize("option", KEY_FILES)
+def test_key_content(folder, option, content, fault):
+    key = write(folder / "key", content, 0o640)
+    assert check_text(folder, hook(option)) == (78, [f"w.conf:1: {option}: {key}: {fault}"])
+
+
+@pytest.mark.parametrize("option, content, fault", [
+    ("token_file", "a b", "the token holds more than letters, digits and signs of ASCII"),
+    ("token_file", "a\u3042", "the token holds more than letters, digits and signs of ASCII"),
+    ("password_file", "a\nb\n",
+     "the file has several lines; the key alone on its only line is right"),
+    ("signing_key_file", "0123456789abcde", "key 1 has 15 octets; 16 to 1023 are right"),
+    ("signing_key_file", "0123456789abcdef\nshort\n",
+     "key 2 has 5 octets; 16 to 1023 are right"),
+    ("signing_key_file", "0123456789abcdef\n" * 3,
+     "the file has more than two lines; the new key and the old one are right"),
+])
+def test_key_content_by_its_use(folder, option, content, fault):
+    key = write(folder / "key", content, 0o640)
+    status, lines = check_text(folder, hook(option))
+    assert (status, lines) == (78, [f"w.conf:1: {option}: {key}: {fault}"])
+
+
+def test_key_files_that_are_none(folder):
+    missing = folder / "key"
+    assert check_text(folder, hook("token_file")) == (
+        78, [f"w.conf:1: token_file: {missing} cannot be read: No such file or directory"])
+    os.mkfifo(missing, 0o600)
+    assert check_text(folder, hook("token_file")) == (
+        78, [f"w.conf:1: token_file: {missing} is not a regular file"])
+
+
+def test_ca_file_of_a_webhook(folder):
+    ca = folder / "key"
+    assert check_text(folder, hook("ca_file")) == (
+        78, [f"w.conf:1: ca_file: {ca} cannot be read: No such file or directory"])
+    write(ca, "no certificate\n")
+    assert check_text(folder, hook("ca_file")) == (
+        78, [f"w.conf:1: ca_file: {ca} holds no certificate; one or more in PEM are right"])
 
 
 @pytest.mark.parametrize("content, fault", [

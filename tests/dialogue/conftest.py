@@ -8,8 +8,11 @@ import tempfile
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+HERE = pathlib.Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "mta")]    # the latter for its lab
 
+from lab.endpoint import Receiver         # noqa: E402
+from lmtp import LmtpDaemon, webhook      # noqa: E402
 from milter import Milter                 # noqa: E402
 from waybill_daemon import ROUTES, Daemon  # noqa: E402
 
@@ -55,3 +58,31 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+@pytest.fixture
+def receiver():
+    """What webhooks post to."""
+    made = Receiver().start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def make_lmtp(build, directory):
+    """make_lmtp(text): waybill-lmtp configured, not started."""
+    made = []
+
+    def make(text):
+        made.append(LmtpDaemon(build, directory, text))
+        return made[-1]
+
+    yield make
+    for daemon in made:
+        daemon.end()
+
+
+@pytest.fixture
+def lmtpd(make_lmtp, receiver):
+    """waybill-lmtp at work, with the webhook "crm"."""
+    return make_lmtp(webhook("crm", receiver.url(), 'signing_key_file = "keys"')).start()

@@ -816,3 +816,28 @@ def test_usage(plain, arguments):
 @pytest.mark.parametrize("command", ["maps", "apply"])
 def test_help(plain, command):
     assert plain.run(command, "--help").stdout.startswith(f"usage: waybill {command}")
+
+
+LMTP_LIMIT = "waybill-lmtp_destination_concurrency_limit"
+
+
+def test_as_many_messages_at_once_as_webhooks_take(bench):
+    bench.configure(ROUTES + INBOUND)
+    bench.apply()
+    assert f"\n{LMTP_LIMIT} = 20\n" in bench.main.read_text()
+    bench.configure(ROUTES + INBOUND + "lmtp_max_connections = 7\n")
+    bench.apply()
+    assert f"\n{LMTP_LIMIT} = 7\n" in bench.main.read_text()
+    assert "waybill-lmtp unix - - n - 7 lmtp" in (bench.etc / "master.cf").read_text()
+    bench.apply("--undo")
+    assert LMTP_LIMIT not in bench.main.read_text()
+
+
+def test_the_sites_own_limit_for_webhook_mail_stays(bench):
+    bench.configure(ROUTES + INBOUND)
+    add(bench, f"{LMTP_LIMIT} = 3\n")
+    before = bench.main.read_text()
+    bench.apply()
+    assert bench.main.read_text().count(LMTP_LIMIT) == 1
+    bench.apply("--undo")
+    assert bench.main.read_text() == before

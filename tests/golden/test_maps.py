@@ -200,7 +200,7 @@ INBOUND = [
     ("x@returnxexample.com", None),
     ("x@return.example.com.test", None),
     ("info@mailform.example.com.crm.mailform.aaaa.hook.{new}.waybill.invalid",
-     "waybill-lmtp:unix:waybill/lmtp.sock"),
+     "waybill-lmtp:unix:waybill-lmtp/lmtp.sock"),
     ("info@mailform.example.com.crm.mailform.aaaa.hook.bbbbbbbb.waybill.invalid", FORGED),
     ("x@waybill.invalid", FORGED),
 ]

@@ -195,6 +195,16 @@ static bool hop_is_chained(struct edit *e)
     return false;
 }
 
+/* Postfix would hand over 20 at one time; the site may know better. */
+static void set_lmtp(struct edit *e)
+{
+    static const char name[] = "waybill-lmtp_destination_concurrency_limit";
+
+    if (e->conf->webhook_count > 0 && strstr(e->main, name) == NULL)
+        set(e, name,
+            wb_say(e->site->pool, "%u", wb_postfix_lmtp_width(e->conf)));
+}
+
 static void edit_main(struct edit *e, const struct wb_strings *domains)
 {
     struct wb_site *site = e->site;
@@ -233,6 +243,7 @@ static void edit_main(struct edit *e, const struct wb_strings *domains)
     set_paces(e);
     set_relay(e, domains);
     set_dsn(e);
+    set_lmtp(e);
 }
 
 static void edit_milters(struct edit *e, const struct wb_cf *cf,

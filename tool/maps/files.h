@@ -52,6 +52,10 @@ struct wb_master_service *wb_postfix_services(const struct wb_entries *entries,
                                               struct wb_pool *pool,
                                               size_t *count);
 
+/* How many messages Postfix hands to waybill-lmtp at one time: as many as the
+ * webhooks together take, and waybill-lmtp serves. */
+unsigned wb_postfix_lmtp_width(const struct wb_conf *conf);
+
 /* "unix:waybill/milter.sock" or "inet:8894@127.0.0.1" as Postfix writes it:
  * "inet:127.0.0.1:8894". A path below the queue directory becomes relative,
  * which is right inside and outside the chroot. */

@@ -262,14 +262,34 @@ static struct wb_master_service again_service(struct wb_pool *pool,
     return listener_service(pool, WB_AGAIN_LISTENER, conf->again_listener, own);
 }
 
-/* waybill-lmtp reads the mark itself: nothing is stripped. */
-static struct wb_master_service lmtp_service(struct wb_pool *pool)
+unsigned wb_postfix_lmtp_width(const struct wb_conf *conf)
+{
+    unsigned width = 0;
+
+    for (size_t i = 0; i < conf->webhook_count; i++)
+        if (width < conf->lmtp_max_connections)
+            width += conf->webhooks[i].concurrency;
+    return width < conf->lmtp_max_connections ? width
+                                              : conf->lmtp_max_connections;
+}
+
+/* waybill-lmtp reads the mark itself: nothing is stripped. The message goes
+ * there octet for octet, as signatures in it need; a post may take its time;
+ * and what was posted is delivered (there is no DSN behind it). */
+static struct wb_master_service lmtp_service(struct wb_pool *pool,
+                                             const struct wb_conf *conf)
 {
     static const struct setting as_it_is[] = {
         {"syslog_name", "postfix/waybill-lmtp"},
         {"lmtp_generic_maps", ""},
         {"lmtp_header_checks", ""},
+        {"lmtp_mime_header_checks", ""},
+        {"lmtp_nested_header_checks", ""},
         {"lmtp_body_checks", ""},
+        {"lmtp_line_length_limit", "0"},
+        {"lmtp_data_done_timeout", "600s"},
+        {"lmtp_assume_final", "yes"},
+        {"lmtp_send_xforward_command", "yes"},
         {"lmtp_discard_lhlo_keywords", ""},
         {"lmtp_sasl_auth_enable", "no"},
         {"lmtp_tls_policy_maps", ""},
@@ -279,7 +299,8 @@ static struct wb_master_service lmtp_service(struct wb_pool *pool)
     struct wb_text t;
 
     wb_text_open(&t);
-    fputs("waybill-lmtp unix - - n - - lmtp\n", t.file);
+    fprintf(t.file, "waybill-lmtp unix - - n - %u lmtp\n",
+            wb_postfix_lmtp_width(conf));
     options(t.file, as_it_is);
     return entry(pool, "waybill-lmtp", "unix", &t);
 }
@@ -347,7 +368,7 @@ struct wb_master_service *wb_postfix_services(const struct wb_entries *e,
     all[n++] = hop_service(pool, "waybill-again", e->conf->again_listener);
     all[n++] = again_service(pool, e->conf);
     if (e->conf->webhook_count > 0)
-        all[n++] = lmtp_service(pool);
+        all[n++] = lmtp_service(pool, e->conf);
     all[n++] = hop_cleanup_service(pool);
     all[n++] = cleanup_service(pool, e);
     *count = n;

@@ -1,4 +1,4 @@
-#include "milter/pidfile.h"
+#include "milter/base/pidfile.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "milter/owner.h"
+#include "milter/base/owner.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -10,22 +10,23 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-static int find_user(const char *name, struct wb_owner *out, struct wb_err *err)
+static int find_user(struct wb_owner *out, struct wb_err *err)
 {
+    const char *name = out->user;
     const struct passwd *pw = getpwnam(name);
 
     if (pw == NULL)
         return wb_err_set(err, EX_CONFIG,
-                          "user: there is no user \"%s\"; one that exists "
+                          "%s: there is no user \"%s\"; one that exists "
                           "(useradd --system %s) is right",
-                          name, name);
+                          out->option, name, name);
     out->uid = pw->pw_uid;
     out->gid = pw->pw_gid;
     if (!out->is_root && out->uid != geteuid())
         return wb_err_set(err, EX_NOPERM,
-                          "user: only root can become \"%s\"; started as "
+                          "%s: only root can become \"%s\"; started as "
                           "uid %lu",
-                          name, (unsigned long)geteuid());
+                          out->option, name, (unsigned long)geteuid());
     return EX_OK;
 }
 
@@ -42,20 +43,22 @@ static int find_group(const char *name, gid_t *out, struct wb_err *err)
     return EX_OK;
 }
 
-int wb_owner_find(const struct wb_conf *conf, struct wb_owner *out,
+int wb_owner_find(const char *option, const char *user,
+                  const char *socket_group, struct wb_owner *out,
                   struct wb_err *err)
 {
     int code = EX_OK;
 
     out->is_root = geteuid() == 0;
-    out->user = conf->user;
+    out->option = option;
+    out->user = user;
     out->uid = geteuid();
     out->gid = getegid();
     if (out->user != NULL)
-        code = find_user(out->user, out, err);
+        code = find_user(out, err);
     out->socket_gid = out->gid;
-    if (code == EX_OK && conf->socket_group != NULL)
-        code = find_group(conf->socket_group, &out->socket_gid, err);
+    if (code == EX_OK && socket_group != NULL)
+        code = find_group(socket_group, &out->socket_gid, err);
     return code;
 }
 
@@ -77,12 +80,12 @@ int wb_owner_become(const struct wb_owner *owner, struct wb_err *err)
     if (owner->is_root && owner->user != NULL) {
         if (initgroups(owner->user, owner->gid) != 0 ||
             setgid(owner->gid) != 0 || setuid(owner->uid) != 0)
-            return wb_err_set(err, EX_OSERR, "user: cannot become \"%s\": %s",
-                              owner->user, strerror(errno));
+            return wb_err_set(err, EX_OSERR, "%s: cannot become \"%s\": %s",
+                              owner->option, owner->user, strerror(errno));
         if (!is_become(owner))
             return wb_err_set(err, EX_OSERR,
-                              "user: still not \"%s\" after becoming it",
-                              owner->user);
+                              "%s: still not \"%s\" after becoming it",
+                              owner->option, owner->user);
     }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return wb_err_set(err, EX_OSERR, "no_new_privs: %s", strerror(errno));

@@ -1,14 +1,15 @@
-/* The daemon's log: syslog (mail facility), or stderr in the foreground and
+/* A daemon's log: syslog (mail facility), or stderr in the foreground and
  * until the background daemon is ready. */
-#ifndef WB_MILTER_LOG_H
-#define WB_MILTER_LOG_H
+#ifndef WB_MILTER_BASE_LOG_H
+#define WB_MILTER_BASE_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <syslog.h>
 
-/* Where lines go from now on. Call while there is one thread only. */
-void wb_log_open(bool to_syslog);
+/* Where lines go from now on. name: the program, for syslog; it is kept. Call
+ * while there is one thread only. */
+void wb_log_open(const char *name, bool to_syslog);
 
 /* Write one line. priority: LOG_INFO and so on. What comes in through the
  * arguments must be trusted or built with struct wb_line. */

@@ -1,4 +1,4 @@
-#include "milter/ready.h"
+#include "milter/base/ready.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* Telling others that the daemon is ready: the process that started it in the
  * background, and systemd. */
-#ifndef WB_MILTER_READY_H
-#define WB_MILTER_READY_H
+#ifndef WB_MILTER_BASE_READY_H
+#define WB_MILTER_BASE_READY_H
 
 #include <sys/types.h>
 

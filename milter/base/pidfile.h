@@ -1,8 +1,8 @@
 /* The pid file; its lock keeps a second daemon of one configuration away. */
-#ifndef WB_MILTER_PIDFILE_H
-#define WB_MILTER_PIDFILE_H
+#ifndef WB_MILTER_BASE_PIDFILE_H
+#define WB_MILTER_BASE_PIDFILE_H
 
-#include "milter/owner.h"
+#include "milter/base/owner.h"
 
 struct wb_pidfile {
     const char *path; /* NULL: none */

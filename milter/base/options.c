@@ -1,4 +1,4 @@
-#include "milter/options.h"
+#include "milter/base/options.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 static const char usage[] =
-    "usage: waybill-milter [-c FILE] [-f | -t]\n"
+    "usage: %s [-c FILE] [-f | -t]\n"
     "  -c FILE  the configuration; " WB_DEFAULT_CONFIG " without it\n"
     "  -f       stay in the foreground and log to stderr\n"
     "  -t       test the configuration and exit: 0, or 78 with every problem\n"
@@ -26,7 +26,7 @@ static int set_config(struct wb_options *o, const char *path)
                       here[0] != '\0' ? "/" : "", path);
     if (length >= 0 && (size_t)length < sizeof o->config)
         return EX_OK;
-    fprintf(stderr, "waybill-milter: -c: path too long\n");
+    fprintf(stderr, "%s: -c: path too long\n", o->program);
     return EX_USAGE;
 }
 
@@ -42,24 +42,26 @@ static int set(struct wb_options *o, int option)
         o->is_test = true;
         return EX_OK;
     case 'V':
-        printf("waybill-milter %s\n", WB_VERSION);
+        printf("%s %s\n", o->program, WB_VERSION);
         o->is_done = true;
         return EX_OK;
     case 'h':
-        fputs(usage, stdout);
+        printf(usage, o->program);
         o->is_done = true;
         return EX_OK;
     default:
-        fputs(usage, stderr);
+        fprintf(stderr, usage, o->program);
         return EX_USAGE;
     }
 }
 
-int wb_options_parse(int argc, char **argv, struct wb_options *out)
+int wb_options_parse(const char *program, int argc, char **argv,
+                     struct wb_options *out)
 {
     int option;
 
     memset(out, 0, sizeof *out);
+    out->program = program;
     strcpy(out->config, WB_DEFAULT_CONFIG);
     while (!out->is_done && (option = getopt(argc, argv, "c:ftVh")) != -1) {
         int code = set(out, option);

@@ -1,21 +1,27 @@
-/* Whose the daemon's files are, and how it stops being root. */
-#ifndef WB_MILTER_OWNER_H
-#define WB_MILTER_OWNER_H
+/* Whose a daemon's files are, and how it stops being root. */
+#ifndef WB_MILTER_BASE_OWNER_H
+#define WB_MILTER_BASE_OWNER_H
 
-#include "conf/conf.h"
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
 
 struct wb_owner {
-    bool is_root;     /* started as root, so that the rest can be had */
-    const char *user; /* NULL: stay as started */
+    bool is_root;       /* started as root, so that the rest can be had */
+    const char *option; /* by which the user is configured */
+    const char *user;   /* NULL: stay as started */
     uid_t uid;
     gid_t gid;
-    gid_t socket_gid; /* of the milter socket */
+    gid_t socket_gid; /* of the MTA's way in */
 };
 
-/* Who conf says. out->user points into conf.
+/* Look up user, which is configured as option (for the messages), and the
+ * group of its socket; NULL: as started. *out keeps option and user.
  * Returns EX_OK, EX_CONFIG (no such user or group) or EX_NOPERM (a user is
  * configured but only root could become it), with *err. */
-int wb_owner_find(const struct wb_conf *conf, struct wb_owner *out,
+int wb_owner_find(const char *option, const char *user,
+                  const char *socket_group, struct wb_owner *out,
                   struct wb_err *err);
 
 /* Become owner->user for good: groups, gid, uid, no new privileges; and prove

@@ -1,4 +1,4 @@
-#include "milter/log.h"
+#include "milter/base/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,10 +8,10 @@
 /* Set before the first thread starts and constant from then on. */
 static bool uses_syslog;
 
-void wb_log_open(bool to_syslog)
+void wb_log_open(const char *name, bool to_syslog)
 {
     /* libmilter calls syslog itself, so the name is always set. */
-    openlog("waybill-milter", LOG_PID | LOG_NDELAY, LOG_MAIL);
+    openlog(name, LOG_PID | LOG_NDELAY, LOG_MAIL);
     uses_syslog = to_syslog;
 }
 

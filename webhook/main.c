@@ -1,0 +1,44 @@
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "milter/base/log.h"
+#include "milter/base/options.h"
+#include "milter/base/ready.h"
+#include "webhook/daemon.h"
+
+enum { ARENAS = 2 }; /* of malloc; each holds on to what its threads freed */
+
+static int run(const struct wb_options *options, const struct wb_conf *conf)
+{
+    int fd = -1;
+    pid_t pid = options->is_foreground ? 0 : wb_ready_fork(&fd);
+
+    if (pid == 0)
+        return wb_lmtpd_run(conf, options->config, fd);
+    wb_conf_unref(conf);
+    if (pid > 0)
+        return wb_ready_wait(fd);
+    fprintf(stderr, "waybill-lmtp: %s\n", strerror(errno));
+    return EX_OSERR;
+}
+
+int main(int argc, char **argv)
+{
+    struct wb_options options;
+    const struct wb_conf *conf = NULL;
+    int code = wb_options_parse("waybill-lmtp", argc, argv, &options);
+
+    if (code != EX_OK || options.is_done)
+        return code;
+    (void)mallopt(M_ARENA_MAX, ARENAS);
+    wb_log_open("waybill-lmtp", false);
+    code = wb_lmtpd_load(options.config, &conf);
+    if (code == EX_OK && options.is_test)
+        wb_conf_unref(conf);
+    else if (code == EX_OK)
+        code = run(&options, conf);
+    return code;
+}
