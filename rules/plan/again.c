@@ -88,8 +88,10 @@ static int sign(const struct wb_making *m, const struct wb_recipient_plan *r,
 int wb_making_again(struct wb_making *m, struct wb_recipient_plan *r)
 {
     char mac[WB_MAC_OCTETS + 1];
-    int rc = sign(m, r, mac);
+    int rc = wb_making_check_form(m, r, true);
 
+    if (rc == EX_OK)
+        rc = sign(m, r, mac);
     if (rc != EX_OK)
         return rc;
     r->is_again = true;

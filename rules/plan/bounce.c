@@ -72,15 +72,14 @@ static bool leads_back(const struct wb_conf *conf, const struct wb_address *a)
 
 /* ---- where it goes ------------------------------------------------------- */
 
-/* ORCPT is how it will be known again. Nobody is ever told of a bounce of a
- * bounce, so there its own is no loss. */
+/* ORCPT is how it will be known again, so it must be the return address: with
+ * one that a stranger chose, his mail would be taken for our own. */
 static int send_to(struct wb_making *m, struct wb_recipient_plan *r,
                    const char *address)
 {
     struct wb_recipient was = *r->recipient;
 
-    if (wb_address_is_null(&m->env->sender))
-        was.orcpt = NULL;
+    was.orcpt = NULL;
     r->rewritten = address;
     r->esmtp = wb_actions_esmtp(m->p, &was);
     return r->esmtp != NULL ? EX_OK : EX_OSERR;

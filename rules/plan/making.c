@@ -74,11 +74,23 @@ enum wb_place wb_making_place(const struct wb_conf *conf,
                : WB_PLACE_FRONT;
 }
 
+int wb_making_check_form(struct wb_making *m, const struct wb_recipient_plan *r, bool by_us)
+{
+    const struct wb_address *to = &r->recipient->address;
+
+    return wb_suffix_can_carry(to, by_us)
+               ? EX_OK
+               : wb_making_decide(m, WB_REJECT, "553", "5.1.3", to->text,
+                                  "an address of this form cannot be routed");
+}
+
 int wb_making_mark(struct wb_making *m, struct wb_recipient_plan *r,
                    const struct wb_webhook *webhook, const char *filter)
 {
     if (m->place == WB_PLACE_FRONT)
         return EX_OK;
+    if (wb_making_check_form(m, r, true) != EX_OK)
+        return EX_OSERR;
     r->webhook = webhook;
     r->filter = filter;
     r->rewritten = wb_suffix_for_hook(m->conf, m->p, &r->recipient->address,

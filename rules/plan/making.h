@@ -60,6 +60,11 @@ bool wb_making_is_second_pass(const struct wb_envelope *env);
 enum wb_place wb_making_place(const struct wb_conf *conf,
                               const struct wb_envelope *env);
 
+/* Refuse a recipient on which no mark can be put that the MTA's tables, or
+ * with by_us waybill alone, takes off again. */
+int wb_making_check_form(struct wb_making *m, const struct wb_recipient_plan *r,
+                         bool by_us);
+
 /* Mark a recipient for a webhook. */
 int wb_making_mark(struct wb_making *m, struct wb_recipient_plan *r,
                    const struct wb_webhook *webhook, const char *filter);

@@ -92,6 +92,8 @@ int wb_making_outbound(struct wb_making *m, struct wb_recipient_plan *r)
         rc = check_size(m, r);
     if (rc == EX_OK)
         rc = choose_sender(m, r);
+    if (rc == EX_OK && !r->route->is_direct)
+        rc = wb_making_check_form(m, r, false);
     if (rc != EX_OK || r->route->is_direct)
         return rc;
     r->rewritten = wb_suffix_for_route(m->conf, m->p, to, r->route);

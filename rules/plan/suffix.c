@@ -53,6 +53,25 @@ static const char *quote(struct wb_pool *p, const char *text)
     return out;
 }
 
+/* The longest that follows a recipient's domain: two names, a MAC, "hook",
+ * LABEL, and the dots. */
+enum {
+    SUFFIX_MAX_OCTETS = 2 * 63 + WB_MAC_OCTETS + 4 + WB_LABEL_OCTETS +
+                        sizeof WB_SUFFIX_DOMAIN + 5
+};
+
+bool wb_suffix_can_carry(const struct wb_address *a, bool by_us)
+{
+    if (strcasecmp(a->domain, "x") == 0 && strchr(a->local, '@') != NULL)
+        return false;
+    if (by_us)
+        return true;
+    if (!a->is_literal &&
+        strlen(a->domain) + SUFFIX_MAX_OCTETS <= WB_DOMAIN_MAX_OCTETS)
+        return true;
+    return strpbrk(a->text, "\"\\") == NULL;
+}
+
 static const char *append(struct wb_pool *p, const struct wb_address *a,
                           const char *suffix)
 {

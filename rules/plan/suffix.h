@@ -18,6 +18,12 @@ bool wb_suffix_is_own(const char *domain);
  * the MTA says that it read, NULL when not known. */
 bool wb_suffix_is_in(const struct wb_address *a, const char *resolved);
 
+/* Can a suffix be put on a and taken off again: by the MTA's tables, or, with
+ * by_us, by wb_suffix_parse alone? Not where it looks like one that is carried
+ * whole already, as below, and by a table not where it would be and has quotes
+ * of its own, which no table can undo. */
+bool wb_suffix_can_carry(const struct wb_address *a, bool by_us);
+
 /* "u@dom" becomes "u@dom.ROUTE.LABEL.waybill.invalid". An address literal, or
  * a domain that would grow past WB_DOMAIN_MAX_OCTETS, is carried whole as the
  * local part: "\"u@[192.0.2.1]\"@x.ROUTE.LABEL.waybill.invalid".

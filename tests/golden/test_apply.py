@@ -246,6 +246,16 @@ def test_a_max_age_that_is_shorter_than_mail_may_wait(bench, age, lifetime, is_w
     assert (f"max_age: {age} is shorter than mail may wait" in told) == is_warned, told
 
 
+def test_no_milters_is_refused(bench):
+    """Else mail would leave unrouted, and nobody would be told."""
+    add(bench, "receive_override_options = no_milters\n")
+    bench.configure(ROUTES)
+    told = bench.apply("--dry-run", ok=78)
+    assert "receive_override_options: has no_milters, which holds for smtp/inet" in told.stderr
+    bench.configure("attach = after_queue\n" + ROUTES)
+    assert "has no_milters" not in bench.apply("--dry-run").stderr
+
+
 def test_a_symbolic_link_stays_one(plain, tmp_path):
     target = tmp_path / "site-main.cf"
     plain.main.rename(target)

@@ -262,6 +262,26 @@ static bool is_chrooted(const struct check *c, const struct wb_master *fields)
     return fields->chroot[0] == 'y';
 }
 
+/* With no_milters smtpd asks no milter, whatever smtpd_milters says. */
+static void check_no_milters(struct check *c, const struct wb_cf_entry *entry)
+{
+    const char *own = wb_master_option(c->site->pool, &c->master, entry,
+                                       "receive_override_options");
+    const char *options =
+        own != NULL ? own : value(c, "receive_override_options");
+
+    if (c->conf->attach != WB_BEFORE_QUEUE ||
+        strstr(options, "no_milters") == NULL)
+        return;
+    wb_problem_add(c->problems, WB_ERROR,
+                   own != NULL ? c->site->master_cf : c->site->main_cf, 0,
+                   own != NULL ? entry->key : "receive_override_options",
+                   "has no_milters%s%s: waybill would never see that mail; "
+                   "take no_milters out",
+                   own != NULL ? "" : ", which holds for ",
+                   own != NULL ? "" : entry->key);
+}
+
 static void check_smtpd(struct check *c, const struct wb_cf_entry *entry,
                         const struct wb_master *fields)
 {
@@ -271,6 +291,7 @@ static void check_smtpd(struct check *c, const struct wb_cf_entry *entry,
     if (!wb_postfix_has_front(c->entries))
         return;
     check_proxy_filter(c, entry);
+    check_no_milters(c, entry);
     if (strncmp(socket, "unix:/", 6) == 0 && is_chrooted(c, fields))
         CONF_ERROR(c, "socket",
                    "%s cannot be reached from %s, which is chrooted to %s; a "

@@ -205,6 +205,17 @@ static void set_lmtp(struct edit *e)
             wb_say(e->site->pool, "%u", wb_postfix_lmtp_width(e->conf)));
 }
 
+/* The way to this host itself: a pace that the site has for others would hold
+ * up all its mail, which has one destination here. */
+static void set_unpaced(struct edit *e, const char *service)
+{
+    static const char *const names[] = {"transport_rate_delay",
+                                        "destination_rate_delay"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        set(e, wb_say(e->site->pool, "%s_%s", service, names[i]), "0s");
+}
+
 static void edit_main(struct edit *e, const struct wb_strings *domains)
 {
     struct wb_site *site = e->site;
@@ -217,6 +228,8 @@ static void edit_main(struct edit *e, const struct wb_strings *domains)
     set(e, "waybill_milters", milters);
     set(e, "waybill_again_milters", milters);
     set(e, "waybill-again_destination_recipient_limit", "1");
+    set_unpaced(e, "waybill-in");
+    set_unpaced(e, "waybill-again");
     set_if_asked(e, "waybill_filtered_milters",
                  wb_site_raw(site, "smtpd_milters"));
     if (wb_postfix_has_front(e->entries))

@@ -222,7 +222,8 @@ static const char *again(const struct wb_entries *e, struct wb_pool *pool)
 #define MARK                                                                   \
     "\\.(?:" NAME "\\." NAME "\\." MAC "\\.hook|" NAME "\\." MAC               \
     "\\.again|" NAME ")\\.[a-z2-7]{8}\\.waybill\\.invalid"
-#define LITERAL "\"([^\"\\\\ ]+@[^\"\\\\ ]+)\"@x" MARK
+/* one "@" only: else it would be looked for again from each */
+#define LITERAL "\"([^\"\\\\ @]+@[^\"\\\\ @]+)\"@x" MARK
 
 /* Requeued mail passes the hop marked, and there its recipient is written into
  * a header that leaves the host. */

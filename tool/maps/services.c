@@ -142,6 +142,7 @@ hop_service(struct wb_pool *pool, const char *name, const char *listener)
         {"smtp_mime_header_checks", ""},
         {"smtp_nested_header_checks", ""},
         {"smtp_body_checks", ""},
+        {"smtp_line_length_limit", "0"}, /* else long lines are cut in two */
         {"smtp_discard_ehlo_keywords", ""},
         {"smtp_discard_ehlo_keyword_address_maps", ""},
         {"smtp_fallback_relay", ""},
@@ -187,6 +188,7 @@ static struct wb_master_service listener_service(struct wb_pool *pool,
 {
     static const struct setting open_to_us[] = {
         {"smtpd_milter_maps", ""},
+        {"smtpd_upstream_proxy_protocol", ""},
         {"smtpd_proxy_filter", ""},
         {"content_filter", ""},
         {"receive_override_options",
@@ -239,6 +241,7 @@ static struct wb_master_service loopback_service(struct wb_pool *pool,
         {"smtpd_milters", with_signers(pool, conf, "$waybill_milters")},
         {"smtpd_recipient_restrictions",
          "$waybill_loopback_restrictions,permit_mynetworks,reject"},
+        {"smtpd_recipient_limit", "1000"},
         {0}};
 
     return listener_service(pool, WB_LOOPBACK_LISTENER, conf->loopback_listener,

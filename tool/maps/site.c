@@ -38,6 +38,7 @@ static const char *const asked[] = {
     "parent_domain_matches_subdomains",
     "queue_directory",
     "recipient_canonical_maps",
+    "receive_override_options",
     "recipient_delimiter",
     "relay_domains",
     "relay_recipient_maps",

@@ -127,7 +127,8 @@ static int refuse_queue(size_t count, bool running, struct wb_err *err)
                       "is marked meanwhile)",
                       count, count == 1 ? "" : "s", count == 1 ? "s" : "",
                       running ? "let it be delivered (--wait SECONDS, "
-                                "postqueue -f) or delete it (postsuper -d)"
+                                "postqueue -f; postsuper -H where it is on "
+                                "hold) or delete it (postsuper -d)"
                               : "start Postfix so that it is delivered");
 }
 
