@@ -34,7 +34,7 @@ WEBHOOK_LIBS = $(shell pkg-config --libs libcurl libssl)
 RULES_SRC  = $(wildcard rules/*/*.c)
 MILTER_SRC = $(wildcard milter/*.c milter/base/*.c)
 TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c)
-WEBHOOK_SRC = $(wildcard webhook/*.c)
+WEBHOOK_SRC = $(wildcard webhook/*.c webhook/*/*.c)
 UNIT_SRC   = $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   = $(wildcard tests/fuzz/fuzz_*.c)
 RULES_OBJ  = $(RULES_SRC:%.c=$B/obj/%.o)
@@ -44,7 +44,7 @@ WEBHOOK_OBJ = $(WEBHOOK_SRC:%.c=$B/obj/%.o)
 BASE_OBJ   = $(filter $B/obj/milter/base/%,$(MILTER_OBJ))
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
 ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $(FUZZ_SRC)
-ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/maps/*.h webhook/*.h tests/unit/*.h)
+ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/maps/*.h webhook/*.h webhook/*/*.h tests/unit/*.h)
 
 .PHONY: all unit demo check fuzz install uninstall clean format analyze
 

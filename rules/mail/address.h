@@ -63,6 +63,10 @@ bool wb_domain_is_valid(const char *s);
  * past U+10FFFF)? NUL is a character like any other. */
 bool wb_utf8_is_valid(const char *s, size_t octets);
 
+/* Octets of the UTF-8 character that text begins with, of left octets; 0 when
+ * it is none (RFC 3629, 4). left is not 0. */
+size_t wb_utf8_octets(const char *text, size_t left);
+
 /* Is c atext (RFC 5322, 3.2.3) or an octet of a UTF-8 character (RFC 6532)? */
 bool wb_octet_is_atext(unsigned char c);
 
