@@ -26,7 +26,12 @@ enum wb_overflow { WB_OVERFLOW_REJECT, WB_OVERFLOW_PLAIN };
 enum wb_match_on { WB_ON_HEADER, WB_ON_ENVELOPE, WB_ON_EITHER };
 enum wb_unmatched { WB_UNMATCHED_REJECT, WB_UNMATCHED_DELIVER };
 enum wb_listener_class { WB_LISTENER_INBOUND, WB_LISTENER_OUTBOUND };
-enum wb_format { WB_FORMAT_CMC, WB_FORMAT_MAILGUN, WB_FORMAT_RAW };
+enum wb_format {
+    WB_FORMAT_CMC,
+    WB_FORMAT_CMC_JSON,
+    WB_FORMAT_MAILGUN,
+    WB_FORMAT_RAW
+};
 enum wb_client_error { WB_CLIENT_ERROR_RETRY, WB_CLIENT_ERROR_REJECT };
 
 /* A way out. The built-in route "direct" has is_direct and no host. */

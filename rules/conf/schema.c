@@ -51,6 +51,7 @@ static const struct wb_word class_words[] = {
     {0}};
 static const struct wb_word format_words[] = {
     {"cmc", WB_FORMAT_CMC, false},
+    {"cmc-json", WB_FORMAT_CMC_JSON, false},
     {"mailgun", WB_FORMAT_MAILGUN, false},
     {"raw", WB_FORMAT_RAW, false},
     {0}};

@@ -1,0 +1,14 @@
+/* JSON (RFC 8259), written as it grows. */
+#ifndef WB_FORMAT_JSON_H
+#define WB_FORMAT_JSON_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* A string with its quotes. s is UTF-8. */
+void wb_json_string(FILE *out, const char *s);
+
+/* Part of a string, without quotes; a character may be cut in two. */
+void wb_json_octets(FILE *out, const char *octets, size_t count);
+
+#endif
