@@ -19,6 +19,7 @@ static const struct {
      "make a return address, or read one that came back"},
     {"deliver-test", wb_cmd_deliver_test,
      "post a message to a webhook, and show what it answers"},
+    {"bounce", wb_cmd_bounce, "show what waybill reads from a bounce"},
     {"reload", wb_cmd_reload, "make the milter read its configuration again"},
 };
 

@@ -204,6 +204,9 @@ bool wb_strings_hold(const struct wb_strings *list, const char *text);
  * MTA itself. */
 #define WB_LOOPBACK_LISTENER "waybill-loopback"
 
+/* The filter of bounces: no inbound section has this name. */
+#define WB_BOUNCES_FILTER "bounces"
+
 /* The domain below which every name is waybill's own (RFC 6761: never in the
  * DNS). */
 #define WB_SUFFIX_DOMAIN "waybill.invalid"

@@ -554,6 +554,8 @@ static void check_inbound(struct wb_checker *c,
         return;
     in += index;
     in->name = take_name(c, raw, true, &c->inbounds, index);
+    if (in->name && strcmp(in->name, WB_BOUNCES_FILTER) == 0)
+        tell_section(c, raw, "is reserved; take another name");
     in->origin = origin_of(c, raw);
     convert(c, raw, in);
     require(c, raw, "domains", in->domains.count);

@@ -7,9 +7,6 @@
 
 enum { WB_REPLY_MAX_OCTETS = 400 }; /* RFC 5321, 4.5.3.1.5: 512 a line */
 
-/* The filter of mail to a bounce domain. */
-#define WB_BOUNCES_FILTER "bounces"
-
 /* The making of one plan. */
 struct wb_making {
     const struct wb_conf *conf;

@@ -408,6 +408,7 @@ static int write_payload(char **argv)
 
     facts.api_key = *argv[3] != '\0' ? argv[3] : NULL;
     facts.signing_key = *argv[4] != '\0' ? argv[4] : NULL;
+    facts.filter = argv[5];
     rc = wb_payload_write(format_of(argv[1]), &facts, in, out, p, &content_type,
                           &err);
     if (rc != EX_OK) {
@@ -434,7 +435,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(memory_does_not_grow_with_the_message),
     };
 
-    if (argc == 5)
+    if (argc == 6)
         return write_payload(argv);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,3 +28,13 @@ void wb_json_string(FILE *out, const char *s)
     wb_json_octets(out, s, strlen(s));
     fputc('"', out);
 }
+
+void wb_json_member(FILE *out, bool is_first, const char *name,
+                    const char *value)
+{
+    if (!is_first)
+        fputc(',', out);
+    wb_json_string(out, name);
+    fputc(':', out);
+    wb_json_string(out, value);
+}
