@@ -32,6 +32,7 @@ enum wb_format {
     WB_FORMAT_MAILGUN,
     WB_FORMAT_RAW
 };
+enum wb_report { WB_REPORT_WEBHOOK, WB_REPORT_LOG, WB_REPORT_BOTH };
 enum wb_client_error { WB_CLIENT_ERROR_RETRY, WB_CLIENT_ERROR_REJECT };
 
 /* A way out. The built-in route "direct" has is_direct and no host. */
@@ -102,6 +103,8 @@ struct wb_bounces {
     struct wb_origin origin;   /* line 0: there is no such section */
     struct wb_strings domains; /* lower case */
     const struct wb_webhook *webhook;
+    enum wb_report report;
+    const char *log_file; /* absolute; NULL with WB_REPORT_WEBHOOK */
 };
 
 struct wb_listener {

@@ -59,6 +59,11 @@ static const struct wb_word client_error_words[] = {
     {"retry", WB_CLIENT_ERROR_RETRY, false},
     {"reject", WB_CLIENT_ERROR_REJECT, false},
     {0}};
+static const struct wb_word report_words[] = {
+    {"webhook", WB_REPORT_WEBHOOK, false},
+    {"log", WB_REPORT_LOG, false},
+    {"both", WB_REPORT_BOTH, false},
+    {0}};
 static const struct wb_word deliver_words[] = {{"webhook", 0, false}, {0}};
 
 static const struct wb_option top_options[] = {
@@ -220,6 +225,10 @@ static const struct wb_option bounces_options[] = {
         .fallback = "webhook", .help = "where bounces go"),
     ROW(TEXT, "webhook", WB_NOT_STORED,
         .help = "the webhook that gets bounces"),
+    ROW(WORD, "report", IN(wb_bounces, report), .words = report_words,
+        .fallback = "webhook", .help = "where failures are told"),
+    ROW(PATH, "log_file", IN(wb_bounces, log_file),
+        .help = "file that gets a line of JSON a failure"),
 };
 
 static const struct wb_option webhook_options[] = {

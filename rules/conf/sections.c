@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "conf/check.h"
@@ -502,6 +503,34 @@ static void compile(struct wb_checker *c, const struct wb_raw_option *option,
                        option->values[i].line, option->name, "%s", err.text);
 }
 
+/* waybill-lmtp makes the file, but not the folder that it lies in. */
+static void check_log_file(struct wb_checker *c,
+                           const struct wb_raw_section *raw,
+                           const struct wb_bounces *b)
+{
+    const char *slash = b->log_file ? strrchr(b->log_file, '/') : NULL;
+    const char *report = wb_raw_text(raw, "report"), *folder;
+    struct stat st;
+
+    if (b->report != WB_REPORT_WEBHOOK)
+        require(c, raw, "log_file", b->log_file);
+    else if (b->log_file && (!report || strcmp(report, "webhook") == 0))
+        wb_option_tell(c, wb_raw_find(raw, "log_file"),
+                       "nothing is written there; with report = log or both "
+                       "it is right");
+    if (!slash || (c->use != WB_USE_LMTP && c->use != WB_USE_CHECK))
+        return;
+    folder = wb_pool_strndup(c->pool, b->log_file,
+                             (size_t)(slash - b->log_file) + 1);
+    if (!folder)
+        c->is_out_of_memory = true;
+    else if (stat(folder, &st) || !S_ISDIR(st.st_mode))
+        wb_option_tell(c, wb_raw_find(raw, "log_file"),
+                       "there is no folder %s; make it, and give it to "
+                       "lmtp_user",
+                       folder);
+}
+
 static void check_bounces(struct wb_checker *c,
                           const struct wb_raw_section *raw)
 {
@@ -518,6 +547,7 @@ static void check_bounces(struct wb_checker *c,
     convert(c, raw, b);
     require(c, raw, "domains", b->domains.count);
     b->webhook = webhook_of(c, raw);
+    check_log_file(c, raw, b);
 }
 
 static void refuse_bounce_domains(struct wb_checker *c,

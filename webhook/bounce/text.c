@@ -305,16 +305,24 @@ static int read_items(struct reading *g, const char *text)
     return rc;
 }
 
+/* The text on one line, without what somebody quotes ("> ..."). */
 static char *fold(struct wb_pool *p, const char *text)
 {
-    char *out = wb_pool_strdup(p, text);
+    char *out = wb_pool_alloc(p, strlen(text) + 2);
     size_t n = 0;
 
-    for (const char *c = out; c != NULL && *c != '\0'; c++)
-        if ((unsigned char)*c > ' ')
-            out[n++] = *c;
-        else if (n > 0 && out[n - 1] != ' ')
-            out[n++] = ' ';
+    while (out != NULL && *text != '\0') {
+        struct line l;
+
+        next_line(&text, &l);
+        if (begins(&l, "> "))
+            continue;
+        for (size_t i = 0; i <= l.octets; i++)
+            if (i < l.octets && (unsigned char)l.text[i] > ' ')
+                out[n++] = l.text[i];
+            else if (n > 0 && out[n - 1] != ' ')
+                out[n++] = ' ';
+    }
     if (out != NULL)
         out[n] = '\0';
     return out;
