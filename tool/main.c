@@ -21,6 +21,7 @@ static const struct {
     {"presets", wb_cmd_presets, "show what is known of mail providers"},
     {"deliver-test", wb_cmd_deliver_test,
      "post a message to a webhook, and show what it answers"},
+    {"bounce", wb_cmd_bounce, "show what waybill reads from a bounce"},
     {"reload", wb_cmd_reload, "make the milter read its configuration again"},
 };
 

@@ -36,6 +36,7 @@ static const struct {
     [WB_POST_BROKEN] = {"451 4.4.2", "the connection broke"},
     [WB_POST_BUSY] = {"451 4.3.2", "is busy with other posts"},
     [WB_POST_TOO_LARGE] = {"552 5.3.4", "the message is too large for it"},
+    [WB_POST_LOGGED] = {"250 2.0.0", "the bounce is in the log"},
     [WB_POST_LOCAL] = {"452 4.3.1", "resources are missing here"},
 };
 

@@ -18,6 +18,7 @@ enum wb_post_end {
     WB_POST_BROKEN, /* the connection ended, or what came was no HTTP */
     WB_POST_BUSY,   /* all posts that it may have at one time are under way */
     WB_POST_TOO_LARGE, /* the message is larger than max_size_kb */
+    WB_POST_LOGGED,    /* nothing was posted: a bounce, which was logged */
     WB_POST_LOCAL,     /* memory or disk is missing here */
 };
 

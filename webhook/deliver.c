@@ -7,7 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "webhook/payload.h"
+#include "webhook/bounce/log.h"
 
 enum { HEADERS_MAX = 12, HOST_OCTETS = 256 };
 
@@ -20,6 +20,8 @@ struct job {
     const char *headers[HEADERS_MAX + 1];
     size_t header_count;
     bool has_memory;
+    char host[HOST_OCTETS];
+    struct wb_payload_facts facts;
 };
 
 static int out_of_memory(struct wb_err *err)
@@ -82,33 +84,38 @@ static int make_headers(struct job *j, struct wb_err *err)
     return j->has_memory ? EX_OK : out_of_memory(err);
 }
 
-static const char *server_composition(const struct job *j, char *host)
+static const char *server_composition(struct job *j)
 {
     if (j->d->webhook->server_composition != NULL)
         return j->d->webhook->server_composition;
-    return gethostname(host, HOST_OCTETS - 1) == 0 ? host : "localhost";
+    return gethostname(j->host, sizeof j->host - 1) == 0 ? j->host
+                                                         : "localhost";
 }
 
-static int make_body(struct job *j, struct wb_err *err)
+static void gather_facts(struct job *j)
 {
-    char host[HOST_OCTETS] = "";
-    const struct wb_payload_facts facts = {
+    j->facts = (struct wb_payload_facts){
         .id = j->out->id,
         .webhook = j->d->webhook->name,
         .filter = j->d->filter,
-        .server_composition = server_composition(j, host),
+        .server_composition = server_composition(j),
         .envelope_from = j->d->sender,
         .envelope_to = j->d->recipient,
         .api_key = j->d->webhook->api_key,
         .signing_key = j->d->webhook->signing_keys[0],
         .now_s = j->d->now_s,
     };
+}
+
+static int make_body(struct job *j, struct wb_err *err)
+{
     struct stat st;
     int rc = wb_spool_file_open(j->d->spool_directory, &j->body_fd, err);
 
     if (rc == EX_OK)
-        rc = wb_payload_write(j->d->webhook->format, &facts, j->d->message->fd,
-                              j->body_fd, j->p, &j->out->content_type, err);
+        rc = wb_payload_write(j->d->webhook->format, &j->facts,
+                              j->d->message->fd, j->body_fd, j->p,
+                              &j->out->content_type, err);
     if (rc == EX_OK && fstat(j->body_fd, &st) != 0)
         rc = wb_err_set(err, EX_IOERR, "a spool file cannot be examined");
     if (rc == EX_OK)
@@ -125,18 +132,12 @@ static int make_id(struct job *j, struct wb_err *err)
     return wb_sign_id(d->message->digest, parts, j->out->id, err);
 }
 
-static int run(struct wb_poster *poster, struct job *j,
-               struct wb_post_result *result)
+static int post(struct wb_poster *poster, struct job *j,
+                struct wb_post_result *result)
 {
     struct wb_post post = {.webhook = j->d->webhook, .trace = j->d->trace};
-    int rc = make_id(j, &result->detail);
+    int rc = make_body(j, &result->detail);
 
-    if (rc == EX_OK && j->d->message->octets > j->d->webhook->max_octets) {
-        result->end = WB_POST_TOO_LARGE;
-        return EX_OK;
-    }
-    if (rc == EX_OK)
-        rc = make_body(j, &result->detail);
     if (rc == EX_OK)
         rc = make_headers(j, &result->detail);
     if (rc != EX_OK)
@@ -148,6 +149,57 @@ static int run(struct wb_poster *poster, struct job *j,
     return EX_OK;
 }
 
+/* ---- bounces ------------------------------------------------------------ */
+
+static bool reports_as(const struct job *j, enum wb_report report)
+{
+    return j->d->bounces != NULL && j->d->bounces->report == report &&
+           strcmp(j->d->filter, WB_BOUNCES_FILTER) == 0;
+}
+
+static int log_bounce(struct job *j, bool *is_failure)
+{
+    return wb_bounce_log(j->d->bounces->log_file, &j->facts, j->d->message->fd,
+                         is_failure, &j->out->result.detail);
+}
+
+/* Logged once it is known that the queue will not try again. */
+static void log_as_well(struct job *j)
+{
+    bool is_failure;
+
+    if (wb_answer_is_temporary(&j->out->answer) ||
+        log_bounce(j, &is_failure) == EX_OK)
+        return;
+    j->out->result.end = WB_POST_LOCAL;
+    wb_answer_choose(j->d->webhook, &j->out->result, j->out->id,
+                     &j->out->answer);
+}
+
+/* ---- all of it ---------------------------------------------------------- */
+
+static int run(struct wb_poster *poster, struct job *j)
+{
+    struct wb_post_result *result = &j->out->result;
+    bool is_logged = false;
+    int rc = make_id(j, &result->detail);
+
+    if (rc != EX_OK)
+        return rc;
+    gather_facts(j);
+    if (reports_as(j, WB_REPORT_LOG))
+        rc = log_bounce(j, &is_logged);
+    if (rc != EX_OK)
+        return rc;
+    if (is_logged)
+        result->end = WB_POST_LOGGED;
+    else if (j->d->message->octets > j->d->webhook->max_octets)
+        result->end = WB_POST_TOO_LARGE;
+    else
+        rc = post(poster, j, result);
+    return rc;
+}
+
 void wb_deliver(struct wb_poster *poster, const struct wb_delivery *delivery,
                 struct wb_pool *p, struct wb_delivered *out)
 {
@@ -155,9 +207,11 @@ void wb_deliver(struct wb_poster *poster, const struct wb_delivery *delivery,
         .d = delivery, .p = p, .out = out, .body_fd = -1, .has_memory = true};
 
     memset(out, 0, sizeof *out);
-    if (run(poster, &j, &out->result) != EX_OK)
+    if (run(poster, &j) != EX_OK)
         out->result.end = WB_POST_LOCAL;
     wb_answer_choose(delivery->webhook, &out->result, out->id, &out->answer);
+    if (out->result.end != WB_POST_LOCAL && reports_as(&j, WB_REPORT_BOTH))
+        log_as_well(&j);
     if (j.body_fd >= 0)
         close(j.body_fd);
 }

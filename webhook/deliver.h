@@ -11,10 +11,11 @@ struct wb_delivery {
     const char *filter;
     const char *sender; /* "" is the null sender */
     const char *recipient;
-    const struct wb_spool *message; /* has ended with EX_OK */
-    const char *spool_directory;    /* for the body of the request */
-    int64_t now_s;                  /* seconds since 1970 (UTC) */
-    struct wb_trace *trace;         /* NULL: nobody asks */
+    const struct wb_spool *message;   /* has ended with EX_OK */
+    const char *spool_directory;      /* for the body of the request */
+    const struct wb_bounces *bounces; /* NULL: what is one is not logged */
+    int64_t now_s;                    /* seconds since 1970 (UTC) */
+    struct wb_trace *trace;           /* NULL: nobody asks */
 };
 
 /* What became of it. */
@@ -26,7 +27,8 @@ struct wb_delivered {
     const char *content_type; /* of the request; NULL: it did not come so far */
 };
 
-/* Make the body, sign it, post it, and say what the MTA is to be told.
+/* Make the body, sign it, post it, and say what the MTA is to be told. A
+ * bounce may be logged instead, or as well, as bounces says.
  * p: memory until the end of the call, and for content_type. Whatever goes
  * wrong, the answer says it. */
 void wb_deliver(struct wb_poster *poster, const struct wb_delivery *delivery,

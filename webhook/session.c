@@ -247,6 +247,7 @@ static void post(struct session *s, const struct wb_mark *mark,
         .recipient = mark->recipient,
         .message = &s->spool,
         .spool_directory = s->conf->spool_directory,
+        .bounces = &s->conf->bounces,
         .now_s = (int64_t)time(NULL),
     };
 

@@ -43,7 +43,13 @@ enum wb_bounces_to {
     WB_TO_NOBODY   /* refused */
 };
 enum wb_listener_class { WB_LISTENER_INBOUND, WB_LISTENER_OUTBOUND };
-enum wb_format { WB_FORMAT_CMC, WB_FORMAT_MAILGUN, WB_FORMAT_RAW };
+enum wb_format {
+    WB_FORMAT_CMC,
+    WB_FORMAT_CMC_JSON,
+    WB_FORMAT_MAILGUN,
+    WB_FORMAT_RAW
+};
+enum wb_report { WB_REPORT_WEBHOOK, WB_REPORT_LOG, WB_REPORT_BOTH };
 enum wb_client_error { WB_CLIENT_ERROR_RETRY, WB_CLIENT_ERROR_REJECT };
 
 /* Where a route's mail goes when the relays before it do not take it. Its TLS
@@ -64,7 +70,7 @@ struct wb_route {
     const char *host; /* name or "[192.0.2.1]"; no MX look-up is made */
     unsigned port;
     enum wb_tls tls;
-    const char *ca_file; /* NULL: the system's */
+    const char *ca_file;              /* NULL: the system's */
     const char *cert_file, *key_file; /* of the client; NULL: the MTA's own */
     enum wb_auth auth;
     const char *username;      /* NULL with WB_AUTH_NONE */
@@ -139,6 +145,8 @@ struct wb_bounces {
     enum wb_bounces_to replies;       /* what else comes to them */
     const struct wb_webhook *webhook; /* NULL: nothing goes to one */
     const char *address;              /* NULL: nothing goes to one */
+    enum wb_report report;            /* where what failed is told */
+    const char *log_file; /* absolute; NULL with WB_REPORT_WEBHOOK */
 };
 
 struct wb_listener {
@@ -253,6 +261,9 @@ bool wb_strings_hold(const struct wb_strings *list, const char *text);
 /* The daemon name of the generated listener for second passes: what comes in
  * by it bears the mark of a first one. */
 #define WB_AGAIN_LISTENER "waybill-again"
+
+/* The filter of bounces: no inbound section has this name. */
+#define WB_BOUNCES_FILTER "bounces"
 
 /* The domain below which every name is waybill's own (RFC 6761: never in the
  * DNS). */

@@ -76,12 +76,18 @@ static const struct wb_word account_words[] = {
     {0}};
 static const struct wb_word format_words[] = {
     {"cmc", WB_FORMAT_CMC, false},
+    {"cmc-json", WB_FORMAT_CMC_JSON, false},
     {"mailgun", WB_FORMAT_MAILGUN, false},
     {"raw", WB_FORMAT_RAW, false},
     {0}};
 static const struct wb_word client_error_words[] = {
     {"retry", WB_CLIENT_ERROR_RETRY, false},
     {"reject", WB_CLIENT_ERROR_REJECT, false},
+    {0}};
+static const struct wb_word report_words[] = {
+    {"webhook", WB_REPORT_WEBHOOK, false},
+    {"log", WB_REPORT_LOG, false},
+    {"both", WB_REPORT_BOTH, false},
     {0}};
 
 static const struct wb_option top_options[] = {
@@ -274,6 +280,10 @@ static const struct wb_option bounces_options[] = {
         .help = "the webhook that gets bounces or replies"),
     ROW(TEXT, "address", IN(wb_bounces, address),
         .help = "the mailbox that gets bounces or replies"),
+    ROW(WORD, "report", IN(wb_bounces, report), .words = report_words,
+        .fallback = "webhook", .help = "where failures are told"),
+    ROW(PATH, "log_file", IN(wb_bounces, log_file),
+        .help = "file that gets a line of JSON a failure"),
 };
 
 static const struct wb_option webhook_options[] = {

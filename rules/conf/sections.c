@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "conf/check.h"
@@ -544,6 +545,34 @@ static void check_way(struct wb_checker *c, const struct wb_raw_section *raw,
             name, "has no effect: neither deliver nor replies is %s", name);
 }
 
+/* waybill-lmtp makes the file, but not the folder that it lies in. */
+static void check_log_file(struct wb_checker *c,
+                           const struct wb_raw_section *raw,
+                           const struct wb_bounces *b)
+{
+    const char *slash = b->log_file ? strrchr(b->log_file, '/') : NULL;
+    const char *report = wb_raw_text(raw, "report"), *folder;
+    struct stat st;
+
+    if (b->report != WB_REPORT_WEBHOOK)
+        require(c, raw, "log_file", b->log_file);
+    else if (b->log_file && (!report || strcmp(report, "webhook") == 0))
+        wb_option_tell(c, wb_raw_find(raw, "log_file"),
+                       "nothing is written there; with report = log or both "
+                       "it is right");
+    if (!slash || (c->use != WB_USE_LMTP && c->use != WB_USE_CHECK))
+        return;
+    folder = wb_pool_strndup(c->pool, b->log_file,
+                             (size_t)(slash - b->log_file) + 1);
+    if (!folder)
+        c->is_out_of_memory = true;
+    else if (stat(folder, &st) || !S_ISDIR(st.st_mode))
+        wb_option_tell(c, wb_raw_find(raw, "log_file"),
+                       "there is no folder %s; make it, and give it to "
+                       "lmtp_user",
+                       folder);
+}
+
 static void check_bounces(struct wb_checker *c,
                           const struct wb_raw_section *raw)
 {
@@ -570,6 +599,7 @@ static void check_bounces(struct wb_checker *c,
     /* what tells a bounce from a reply */
     wb_header_want(c, "Content-Type");
     wb_header_want(c, "Auto-Submitted");
+    check_log_file(c, raw, b);
 }
 
 static void refuse_bounce_domains(struct wb_checker *c,
@@ -606,6 +636,8 @@ static void check_inbound(struct wb_checker *c,
         return;
     in += index;
     in->name = take_name(c, raw, true, &c->inbounds, index);
+    if (in->name && strcmp(in->name, WB_BOUNCES_FILTER) == 0)
+        tell_section(c, raw, "is reserved; take another name");
     in->origin = origin_of(c, raw);
     convert(c, raw, in);
     require(c, raw, "domains", in->domains.count);

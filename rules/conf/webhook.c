@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "conf/check.h"
+#include "mail/address.h"
 #include "match/public.h"
 
 enum {
@@ -28,23 +29,6 @@ static void tell(struct wb_checker *c, const struct wb_raw_section *raw,
 }
 
 /* ---- what goes together ------------------------------------------------- */
-
-static void check_format(struct wb_checker *c, const struct wb_raw_section *raw,
-                         const struct wb_webhook *w)
-{
-    const char *text = wb_raw_text(raw, "format");
-
-    if (w->format == WB_FORMAT_RAW || c->is_broken)
-        return;
-    if (text && (strcmp(text, "cmc") == 0 || strcmp(text, "mailgun") == 0))
-        wb_option_tell(c, wb_raw_find(raw, "format"),
-                       "\"%s\" is not supported by this version; raw is right",
-                       text);
-    else if (!text && c->use == WB_USE_LMTP)
-        wb_problem_add(c->problems, WB_ERROR, raw->file, raw->line, raw->kind,
-                       "format is missing; format = raw is needed (cmc, the "
-                       "default, is not supported by this version)");
-}
 
 static void check_account(struct wb_checker *c,
                           const struct wb_raw_section *raw,
@@ -65,10 +49,11 @@ static void check_account(struct wb_checker *c,
         tell(c, raw, "token_file",
              "contradicts username: both would be the Authorization; leave "
              "one of them out");
-    if (w->format == WB_FORMAT_RAW && wb_raw_text(raw, "api_key_file"))
+    if ((w->format == WB_FORMAT_RAW || w->format == WB_FORMAT_MAILGUN) &&
+        wb_raw_text(raw, "api_key_file"))
         tell(c, raw, "api_key_file",
-             "format = raw has no place for it; token_file, or username and "
-             "password_file, is right");
+             "formats raw and mailgun have no place for it; token_file, or "
+             "username and password_file, is right");
 }
 
 /* The address that stands in a URL in place of a name, as IPv6. */
@@ -226,6 +211,16 @@ static void check_token(struct wb_checker *c, const struct wb_raw_section *raw,
         }
 }
 
+/* It becomes a field of text. */
+static void check_api_key(struct wb_checker *c,
+                          const struct wb_raw_section *raw,
+                          const struct wb_webhook *w)
+{
+    if (w->api_key && !wb_utf8_is_valid(w->api_key, strlen(w->api_key)))
+        wb_option_tell(c, wb_raw_find(raw, "api_key_file"),
+                       "%s: the key is not UTF-8", w->api_key_file);
+}
+
 static void check_signing_keys(struct wb_checker *c,
                                const struct wb_raw_section *raw,
                                const struct wb_webhook *w)
@@ -242,7 +237,8 @@ static void read_key_files(struct wb_checker *c,
                            const struct wb_raw_section *raw,
                            struct wb_webhook *w)
 {
-    read_keys(c, raw, "api_key_file", w->api_key_file, &w->api_key, 1);
+    if (read_keys(c, raw, "api_key_file", w->api_key_file, &w->api_key, 1))
+        check_api_key(c, raw, w);
     read_keys(c, raw, "password_file", w->password_file, &w->password, 1);
     if (read_keys(c, raw, "token_file", w->token_file, &w->token, 1))
         check_token(c, raw, w);
@@ -273,7 +269,6 @@ static void read_ca_file(struct wb_checker *c, const struct wb_raw_section *raw,
 void wb_webhook_check(struct wb_checker *c, const struct wb_raw_section *raw,
                       struct wb_webhook *w)
 {
-    check_format(c, raw, w);
     check_account(c, raw, w);
     check_url(c, raw, w);
     read_key_files(c, raw, w);

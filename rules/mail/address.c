@@ -48,16 +48,15 @@ static bool is_between(unsigned char c, unsigned char low, unsigned char high)
     return c >= low && c <= high;
 }
 
-/* Octets of the UTF-8 character at s, 0 when it is none (RFC 3629, 4):
- *
- *     UTF8-2 = %xC2-DF UTF8-tail
+/*     UTF8-2 = %xC2-DF UTF8-tail
  *     UTF8-3 = %xE0 %xA0-BF UTF8-tail / %xE1-EC 2( UTF8-tail ) /
  *              %xED %x80-9F UTF8-tail / %xEE-EF 2( UTF8-tail )
  *     UTF8-4 = %xF0 %x90-BF 2( UTF8-tail ) / %xF1-F3 3( UTF8-tail ) /
  *              %xF4 %x80-8F 2( UTF8-tail )
  */
-static size_t utf8_octets(const unsigned char *s, size_t left)
+size_t wb_utf8_octets(const char *text, size_t left)
 {
+    const unsigned char *s = (const unsigned char *)text;
     unsigned char c = s[0];
     unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
     unsigned char high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
@@ -78,11 +77,10 @@ static size_t utf8_octets(const unsigned char *s, size_t left)
 
 bool wb_utf8_is_valid(const char *s, size_t octets)
 {
-    const unsigned char *u = (const unsigned char *)s;
     size_t n;
 
-    for (; octets > 0; u += n, octets -= n)
-        if ((n = utf8_octets(u, octets)) == 0)
+    for (; octets > 0; s += n, octets -= n)
+        if ((n = wb_utf8_octets(s, octets)) == 0)
             return false;
     return true;
 }

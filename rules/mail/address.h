@@ -73,6 +73,10 @@ bool wb_utf8_is_valid(const char *s, size_t octets);
 /* Has s a control character: C0, DEL or C1 (U+0080 to U+009F, in UTF-8)? */
 bool wb_utf8_has_control(const char *s);
 
+/* Octets of the UTF-8 character that text begins with, of left octets; 0 when
+ * it is none (RFC 3629, 4). left is not 0. */
+size_t wb_utf8_octets(const char *text, size_t left);
+
 /* Is c atext (RFC 5322, 3.2.3) or an octet of a UTF-8 character (RFC 6532)? */
 bool wb_octet_is_atext(unsigned char c);
 

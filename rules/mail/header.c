@@ -8,6 +8,7 @@
 #include <sysexits.h>
 
 #include "mail/address.h"
+#include "mail/charset.h"
 
 enum {
     NAME_MAX_OCTETS = 77,
@@ -30,143 +31,6 @@ bool wb_header_name_is_valid(const char *name)
     return n > 0 && n <= NAME_MAX_OCTETS;
 }
 
-/* ---- charsets ---------------------------------------------------------- */
-
-/* Only what mail is really written in. iconv knows hundreds more, and some of
- * their converters have crashed or hung on hostile input (CVE-2019-25013,
- * CVE-2020-27618, CVE-2021-3326): a sender must not choose among those.
- * The second converter takes over where the first one fails: mail programs
- * put vendor characters (circled digits and the like) under the plain name. */
-struct charset {
-    const char *name;
-    const char *converters[2]; /* none: the octets must be UTF-8 already */
-    bool is_jis;               /* the second one wants EUC */
-};
-
-static const struct charset charsets[] = {
-    {"utf-8", {NULL}, false},
-    {"us-ascii", {NULL}, false},
-    {"iso-2022-jp", {"ISO-2022-JP", "EUC-JP-MS"}, true},
-    {"shift_jis", {"SJIS", "CP932"}, false},
-    {"euc-jp", {"EUC-JP", "EUC-JP-MS"}, false},
-    {"iso-8859-1", {"ISO-8859-1"}, false},
-    {"windows-1252", {"CP1252"}, false},
-    {"iso-8859-15", {"ISO-8859-15"}, false},
-    {"gb2312", {"GB18030"}, false},
-    {"gbk", {"GB18030"}, false},
-    {"gb18030", {"GB18030"}, false},
-    {"big5", {"BIG5", "BIG5-HKSCS"}, false},
-    {"euc-kr", {"UHC"}, false},
-    {"utf8", {NULL}, false},
-    {"ascii", {NULL}, false},
-    {"sjis", {"SJIS", "CP932"}, false},
-    {"shift-jis", {"SJIS", "CP932"}, false},
-    {"x-sjis", {"SJIS", "CP932"}, false},
-    {"windows-31j", {"CP932"}, false},
-    {"cp932", {"CP932"}, false},
-    {"eucjp-ms", {"EUC-JP-MS"}, false},
-    {"x-euc-jp", {"EUC-JP", "EUC-JP-MS"}, false},
-    {"cp50220", {"ISO-2022-JP", "EUC-JP-MS"}, true},
-    {"cp50221", {"ISO-2022-JP", "EUC-JP-MS"}, true},
-    {"latin1", {"ISO-8859-1"}, false},
-    {"iso-8859-2", {"ISO-8859-2"}, false},
-    {"iso-8859-3", {"ISO-8859-3"}, false},
-    {"iso-8859-4", {"ISO-8859-4"}, false},
-    {"iso-8859-5", {"ISO-8859-5"}, false},
-    {"iso-8859-6", {"ISO-8859-6"}, false},
-    {"iso-8859-7", {"ISO-8859-7"}, false},
-    {"iso-8859-8", {"ISO-8859-8"}, false},
-    {"iso-8859-9", {"ISO-8859-9"}, false},
-    {"iso-8859-10", {"ISO-8859-10"}, false},
-    {"iso-8859-13", {"ISO-8859-13"}, false},
-    {"iso-8859-14", {"ISO-8859-14"}, false},
-    {"iso-8859-16", {"ISO-8859-16"}, false},
-    {"windows-1250", {"CP1250"}, false},
-    {"windows-1251", {"CP1251"}, false},
-    {"windows-1253", {"CP1253"}, false},
-    {"windows-1254", {"CP1254"}, false},
-    {"windows-1255", {"CP1255"}, false},
-    {"windows-1256", {"CP1256"}, false},
-    {"windows-1257", {"CP1257"}, false},
-    {"windows-1258", {"CP1258"}, false},
-    {"windows-874", {"CP874"}, false},
-    {"koi8-r", {"KOI8-R"}, false},
-    {"koi8-u", {"KOI8-U"}, false},
-    {"tis-620", {"TIS-620"}, false},
-    {"ks_c_5601-1987", {"UHC"}, false},
-};
-
-enum { NCHARSETS = sizeof charsets / sizeof charsets[0] };
-
-static const struct charset *find_charset(const char *name, size_t octets)
-{
-    for (size_t i = 0; i < NCHARSETS; i++)
-        if (strncasecmp(charsets[i].name, name, octets) == 0 &&
-            charsets[i].name[octets] == '\0')
-            return &charsets[i];
-    return NULL;
-}
-
-/* ISO-2022-JP switches between character sets by escape sequences (RFC 1468;
- * half-width katakana and JIS X 0212 as mail programs add them). */
-enum jis { JIS_NONE, JIS_ASCII, JIS_KANJI, JIS_KANA, JIS_HOJO };
-
-static enum jis read_escape(const char *s, size_t left, size_t *octets)
-{
-    static const struct {
-        const char *text;
-        enum jis set;
-    } escapes[] = {
-        {"\033(B", JIS_ASCII}, {"\033(J", JIS_ASCII}, {"\033$@", JIS_KANJI},
-        {"\033$B", JIS_KANJI}, {"\033(I", JIS_KANA},  {"\033$(D", JIS_HOJO},
-    };
-
-    for (size_t i = 0; i < sizeof escapes / sizeof escapes[0]; i++) {
-        *octets = strlen(escapes[i].text);
-        if (left >= *octets && memcmp(s, escapes[i].text, *octets) == 0)
-            return escapes[i].set;
-    }
-    return JIS_NONE;
-}
-
-/* One character of set as EUC (0x8e: half-width katakana, 0x8f: JIS X 0212).
- * Returns how many octets of s it took, 0 when it is not one. */
-static size_t put_euc(enum jis set, const char *s, size_t left, char **out)
-{
-    size_t n = set == JIS_KANJI || set == JIS_HOJO ? 2 : 1;
-
-    if (left < n || (s[0] & 0x80) || (n == 2 && (s[1] & 0x80)))
-        return 0;
-    if (set == JIS_ASCII || s[0] <= ' ') {
-        *(*out)++ = s[0];
-        return 1;
-    }
-    if (set == JIS_KANA || set == JIS_HOJO)
-        *(*out)++ = (char)(set == JIS_KANA ? 0x8e : 0x8f);
-    for (size_t i = 0; i < n; i++)
-        *(*out)++ = (char)(s[i] | 0x80);
-    return n;
-}
-
-/* out has room for 2 * left. Returns the octets written, 0 when in is not
- * ISO-2022-JP. */
-static size_t jis_to_euc(const char *in, size_t left, char *out)
-{
-    const char *start = out;
-    enum jis set = JIS_ASCII;
-    size_t n;
-
-    for (; left > 0; in += n, left -= n) {
-        if (*in == '\033')
-            set = read_escape(in, left, &n);
-        else
-            n = put_euc(set, in, left, &out);
-        if (set == JIS_NONE || n == 0)
-            return 0;
-    }
-    return (size_t)(out - start);
-}
-
 /* ---- encoded words ----------------------------------------------------- */
 
 /* RFC 2047, 2, and RFC 2231, 5. Senders do not keep the bound of 75 octets,
@@ -178,7 +42,7 @@ static size_t jis_to_euc(const char *in, size_t left, char *out)
  *     encoded-text = *( any printable ASCII character but "?" or SPACE )
  */
 struct word {
-    const struct charset *charset;
+    const struct wb_charset *charset;
     bool is_base64;
     const char *text;
     size_t octets;
@@ -196,7 +60,7 @@ struct decoder {
     bool joining; /* only white space since the last decoded word, */
     size_t joint; /* which ended here in out */
     const char *single_until; /* words before this do not decode as a group */
-    const struct charset *charset; /* the converters are for this one */
+    const struct wb_charset *charset; /* the converters are for this one */
     iconv_t converters[2];
     unsigned switches_left;
 };
@@ -210,7 +74,7 @@ static bool read_word(const char *s, struct word *w)
     if (s[0] != '=' || s[1] != '?')
         return false;
     c = name + strcspn(name, "*? \t");
-    w->charset = find_charset(name, (size_t)(c - name));
+    w->charset = wb_charset_find(name, (size_t)(c - name));
     if (*c == '*')
         c += strcspn(c, "? \t");
     if (w->charset == NULL || c[0] != '?' || c[1] == '\0' ||
@@ -293,7 +157,7 @@ static ptrdiff_t from_q(const char *in, size_t n, char *out)
 static const char *gather(struct decoder *d, const char *s, bool single,
                           size_t *octets)
 {
-    const struct charset *charset = NULL;
+    const struct wb_charset *charset = NULL;
     const char *end = NULL;
     struct word w;
 
@@ -327,7 +191,7 @@ static void close_converters(struct decoder *d)
 
 /* Converters are kept while the charset stays: a list of a thousand names
  * opens one. */
-static bool use_charset(struct decoder *d, const struct charset *charset)
+static bool use_charset(struct decoder *d, const struct wb_charset *charset)
 {
     if (d->charset == charset)
         return true;
@@ -356,8 +220,18 @@ static bool run_iconv(iconv_t *cd, const char *name, char *in, size_t left,
     return true;
 }
 
+/* out has room for 2 * count. Returns the octets written, 0 when in is not
+ * ISO-2022-JP. */
+static size_t all_to_euc(const char *in, size_t count, char *out)
+{
+    enum wb_jis set = WB_JIS_ASCII;
+    size_t written;
+
+    return wb_jis_to_euc(&set, in, count, out, &written) == count ? written : 0;
+}
+
 /* d->octets to d->utf8. */
-static bool convert(struct decoder *d, const struct charset *charset,
+static bool convert(struct decoder *d, const struct wb_charset *charset,
                     size_t octets, size_t *utf8_octets)
 {
     if (charset->converters[0] == NULL) {
@@ -373,7 +247,7 @@ static bool convert(struct decoder *d, const struct charset *charset,
 
         if (charset->is_jis && i == 1) {
             in = d->euc;
-            n = jis_to_euc(d->octets, octets, d->euc);
+            n = all_to_euc(d->octets, octets, d->euc);
         }
         *utf8_octets = octets * UTF8_MAX_OCTETS;
         /* glibc passes an escape sequence that it does not know as text. */
@@ -398,7 +272,7 @@ static void emit(struct decoder *d, size_t octets)
 }
 
 static const char *decode_group(struct decoder *d, const char *s,
-                                const struct charset *charset, bool single)
+                                const struct wb_charset *charset, bool single)
 {
     size_t octets, utf8_octets;
     const char *end = gather(d, s, single, &octets);

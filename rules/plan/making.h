@@ -8,9 +8,6 @@
 
 enum { WB_REPLY_MAX_OCTETS = 400 }; /* RFC 5321, 4.5.3.1.5: 512 a line */
 
-/* The filter of mail to a bounce domain. */
-#define WB_BOUNCES_FILTER "bounces"
-
 /* Where the MTA asks from, and so what is decided. */
 enum wb_place {
     WB_PLACE_WHOLE, /* everything */

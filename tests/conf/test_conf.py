@@ -163,6 +163,17 @@ def test_key_content_by_its_use(folder, option, content, fault):
     assert (status, lines) == (78, [f"w.conf:1: {option}: {key}: {fault}"])
 
 
+@pytest.mark.parametrize("octets, is_right", [
+    (b"geheim\n", True), ("\u79d8\u5bc6\n".encode(), True), (b"gehe\xefm\n", False)])
+def test_api_key_is_text(folder, octets, is_right):
+    key = folder / "key"
+    write(key, "", 0o640)
+    key.write_bytes(octets)
+    text = hook("api_key_file").replace("format = raw", "format = cmc")
+    assert check_text(folder, text) == ((0, []) if is_right else (
+        78, [f"w.conf:1: api_key_file: {key}: the key is not UTF-8"]))
+
+
 def test_key_files_that_are_none(folder):
     missing = folder / "key"
     assert check_text(folder, hook("token_file")) == (

@@ -146,8 +146,6 @@ def test_version_help_usage(make_lmtp):
 
 
 @pytest.mark.parametrize("text, told", [
-    ('webhook crm { url = "https://app.example.com/" }\n', "format = raw is needed"),
-    ('webhook crm { url = "https://app.example.com/" format = cmc }\n', "not supported"),
     ('webhook crm { url = "https://app.example.com/" format = raw token_file = "no-such" }\n',
      "no-such cannot be read"),
     ('lmtp_socket = "inet:24@127.0.0.1"\n', "unix:PATH"),
