@@ -1,5 +1,4 @@
 /* What makes applying impossible (errors) or doubtful (warnings). */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -447,35 +446,38 @@ static void check_delimiter(struct check *c)
                      value(c, "recipient_delimiter"));
 }
 
-/* A time of Postfix's ("5d", "12h", "1w"; days without a letter) in days. */
-static double days(const char *text)
+/* A time of Postfix's ("5d", "12h", "1w"; days without a letter), twice, in
+ * days, a part of one as a whole. */
+static unsigned long twice_in_days(const char *text)
 {
     static const char units[] = "smhdw";
-    static const double each[] = {1 / 86400.0, 1 / 1440.0, 1 / 24.0, 1, 7};
+    static const unsigned long each_s[] = {1, 60, 3600, 86400, 604800};
     char *end;
-    double number = strtod(text, &end);
+    unsigned long number = strtoul(text, &end, 10);
     const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
 
-    return number * (unit != NULL ? each[unit - units] : 1);
+    return (2 * number * each_s[unit != NULL ? unit - units : 3] + 86399) /
+           86400;
 }
 
 /* A bounce of mail that waited here, and then at the relay as long again. */
 static void check_max_age(struct check *c)
 {
     const char *lifetime = value(c, "maximal_queue_lifetime");
+    unsigned long least = twice_in_days(lifetime);
 
     for (size_t i = 0; i < c->conf->return_path_count; i++) {
         const struct wb_return_path *r = &c->conf->return_paths[i];
 
         if (r->mode != WB_RETURN_KEEP && r->mode != WB_RETURN_DOMAIN &&
-            r->max_age_days < 2 * days(lifetime))
+            r->max_age_days < least)
             wb_problem_add(c->problems, WB_WARNING, r->origin.file,
                            r->origin.line, "max_age",
                            "%ud is shorter than mail may wait here and at a "
                            "relay (maximal_queue_lifetime = %s, twice): late "
-                           "bounces will be refused; max_age = \"%.0fd\" is "
+                           "bounces will be refused; max_age = \"%lud\" is "
                            "right",
-                           r->max_age_days, lifetime, ceil(2 * days(lifetime)));
+                           r->max_age_days, lifetime, least);
     }
 }
 
