@@ -195,9 +195,10 @@ static json_t *ports(const struct wb_preset *p)
     json_t *out = json_array();
 
     for (size_t i = 0; out && i < p->port_count; i++)
-        json_array_append_new(out, json_pack("{s:i, s:s}", "port",
-                                             atoi(p->ports[i].port), "tls",
-                                             p->ports[i].tls));
+        json_array_append_new(out,
+                              json_pack("{s:i, s:s}", "port",
+                                        (int)strtol(p->ports[i].port, NULL, 10),
+                                        "tls", p->ports[i].tls));
     return out;
 }
 
