@@ -2,7 +2,6 @@
 
 import pathlib
 import shutil
-import socket
 import sys
 import tempfile
 
@@ -11,6 +10,7 @@ import pytest
 HERE = pathlib.Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "mta")]    # the latter for its lab
 
+from lab import free_port as lab_free_port  # noqa: E402
 from lab.endpoint import Receiver         # noqa: E402
 from lmtp import LmtpDaemon, webhook      # noqa: E402
 from milter import Milter                 # noqa: E402
@@ -55,9 +55,7 @@ def mta(daemon):
 
 @pytest.fixture
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return lab_free_port()
 
 
 @pytest.fixture

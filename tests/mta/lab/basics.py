@@ -70,21 +70,43 @@ def tail(log, lines=25):
     return "\n--- log ---\n" + "\n".join(text.splitlines()[-lines:])
 
 
+_held = []   # sockets whose names say which ports this process has given out
+
+
 def free_port():
-    """A loopback port that nothing listens on.
+    """A loopback port that nothing listens on, and that no other call was
+    given, here or in tests that run at the same time.
 
     Below the kernel's range for outgoing connections, so that no client gets
     it between this look and the server's own bind.
     """
     for _ in range(1000):
         port = random.randrange(18000, 31000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        if _is_free(port) and _hold(port):
             return port
     raise LabError("no free port on 127.0.0.1 between 18000 and 31000")
+
+
+def _is_free(port):
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _hold(port):
+    """Take the port's name until this process ends; False if it is taken. A
+    name, not the port: the server that will have it must be able to bind."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0waybill-lab-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _held.append(name)
+    return True
 
 
 def listens(address):
