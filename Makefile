@@ -126,8 +126,10 @@ check:
 	@WAYBILL_BUILD=$B $(PYTEST) tests
 
 PYTEST = ASAN_OPTIONS=detect_leaks=1 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/dialogue/tsan.supp PYTHONDONTWRITEBYTECODE=1 \
-         $(PYTHON) -m pytest -q -p no:cacheprovider
+         $(PYTHON) -m pytest -q -p no:cacheprovider -n $(WORKERS) --dist loadfile
 JOBS   = $(shell nproc 2>/dev/null || echo 2)
+# The tests mostly wait for servers: more of them than processors.
+WORKERS = $$(($(JOBS) * 2))
 
 # Longer than `make check`: each fuzz target for FUZZ_SECONDS. What it finds is
 # left in the current folder; new inputs stay in build/fuzz/corpus.
