@@ -6,10 +6,10 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 #include <time.h>
 
+#include "milter/base/descriptors.h"
 #include "milter/base/log.h"
 #include "milter/base/pidfile.h"
 #include "milter/base/ready.h"
@@ -42,17 +42,6 @@ int wb_daemon_load(const char *path, struct wb_conf **out)
         fprintf(stderr, "%s: out of memory\n", path);
     wb_problems_free(&problems);
     return code;
-}
-
-/* Every connection of the MTA takes a descriptor. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* All that root may be needed for. */
@@ -208,7 +197,7 @@ int wb_daemon_run(const struct wb_conf *conf, const char *config_path,
 
     wb_current_set(conf);
     catch_signals();
-    raise_descriptor_limit();
+    wb_descriptors_raise();
     (void)smfi_settimeout(MTA_LIMIT_S);
     (void)smfi_setmaxdatasize(PACKET_MAX_OCTETS);
     code = open_all(&d, conf, config_path, &err);

@@ -5,11 +5,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "milter/base/descriptors.h"
 #include "milter/base/log.h"
 #include "milter/base/pidfile.h"
 #include "milter/base/ready.h"
@@ -139,17 +139,6 @@ static void reload(struct lmtpd *d)
 }
 
 /* ---- start -------------------------------------------------------------- */
-
-/* Every connection takes up to five descriptors while it posts. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 static int open_socket(struct lmtpd *d, const struct wb_conf *conf,
                        struct wb_err *err)
@@ -315,7 +304,7 @@ int wb_lmtpd_run(const struct wb_conf *conf, const char *config_path,
     struct wb_err err = {.text = ""};
     int code;
 
-    raise_descriptor_limit();
+    wb_descriptors_raise();
     code = open_all(&d, conf, &err);
     if (code == EX_OK)
         code = open_server(&d, &err);

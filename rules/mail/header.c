@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sysexits.h>
 
+#include "base/base64.h"
 #include "mail/address.h"
 #include "mail/charset.h"
 
@@ -89,17 +90,6 @@ static bool read_word(const char *s, struct word *w)
     return true;
 }
 
-static int base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* Padding may be missing (some senders drop it) but not wrong. Returns the
  * octets written, or -1. */
 static ptrdiff_t from_base64(const char *in, size_t n, char *out)
@@ -113,7 +103,7 @@ static ptrdiff_t from_base64(const char *in, size_t n, char *out)
     if (digits % 4 == 1 || n - digits > 2 || (n != digits && n % 4 != 0))
         return -1;
     for (size_t i = 0; i < digits; i++) {
-        int digit = base64_digit(in[i]);
+        int digit = wb_base64_digit(in[i]);
 
         if (digit < 0)
             return -1;

@@ -143,6 +143,27 @@ static const struct wb_part *find_part(const struct wb_mime *m,
     return NULL;
 }
 
+/* The fields of the first part of one of types; *part is NULL if there is
+ * none. */
+static int read_fields(struct wb_bounce_reader *r, const char *const *types,
+                       const struct wb_part **part, struct wb_fields *fields)
+{
+    char *text;
+    size_t used;
+    int rc;
+
+    *part = find_part(r->m, types);
+    if (*part == NULL)
+        return EX_OK;
+    rc = wb_bounce_read_part(r, *part, &text);
+    if (rc != EX_OK)
+        return rc;
+    return wb_fields_read(r->p, text, strlen(text), MOST_FIELDS, fields,
+                          &used) == EX_OK
+               ? EX_OK
+               : wb_bounce_no_memory(r->err);
+}
+
 int wb_bounce_read_dsn(struct wb_bounce_reader *r)
 {
     static const char *const types[] = {"message/delivery-status",
@@ -184,21 +205,13 @@ static int describe(struct wb_bounce_reader *r, const struct wb_fields *fields,
 int wb_bounce_read_complaint(struct wb_bounce_reader *r)
 {
     static const char *const types[] = {"message/feedback-report", NULL};
-    const struct wb_part *part = find_part(r->m, types);
+    const struct wb_part *part;
     struct wb_fields fields;
     struct wb_bounce *b;
-    char *text;
-    size_t used;
-    int rc;
+    int rc = read_fields(r, types, &part, &fields);
 
-    if (part == NULL)
-        return EX_OK;
-    rc = wb_bounce_read_part(r, part, &text);
-    if (rc != EX_OK)
+    if (rc != EX_OK || part == NULL)
         return rc;
-    if (wb_fields_read(r->p, text, strlen(text), MOST_FIELDS, &fields, &used) !=
-        EX_OK)
-        return wb_bounce_no_memory(r->err);
     b = wb_bounce_add(r, &rc);
     if (b == NULL)
         return rc;
@@ -218,19 +231,11 @@ int wb_bounce_read_returned(struct wb_bounce_reader *r)
     static const char *const types[] = {
         "message/rfc822", "text/rfc822-headers",    "message/rfc822-headers",
         "message/global", "message/global-headers", NULL};
-    const struct wb_part *part = find_part(r->m, types);
+    const struct wb_part *part;
     struct wb_fields fields;
-    char *text;
-    size_t used;
-    int rc;
+    int rc = read_fields(r, types, &part, &fields);
 
-    if (part == NULL)
-        return EX_OK;
-    rc = wb_bounce_read_part(r, part, &text);
-    if (rc != EX_OK)
+    if (rc != EX_OK || part == NULL)
         return rc;
-    if (wb_fields_read(r->p, text, strlen(text), MOST_FIELDS, &fields, &used) !=
-        EX_OK)
-        return wb_bounce_no_memory(r->err);
     return wb_bounce_take_original(r, &fields);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "mail/header.h"
 #include "webhook/mime/fields.h"
 #include "webhook/mime/text.h"
 
@@ -19,30 +20,11 @@ enum { MOST_PARAMETERS = 100, MOST_SECTIONS = 100 };
  *
  * with comments and white space between tokens. */
 
-static const char *skip_comment(const char *s)
-{
-    size_t depth = 0;
-
-    for (; *s != '\0'; s++) {
-        if (*s == '\\' && s[1] != '\0')
-            s++;
-        else if (*s == '(')
-            depth++;
-        else if (*s == ')' && --depth == 0)
-            return s + 1;
-    }
-    return s;
-}
-
 static const char *skip(const char *s, const char *also)
 {
-    for (;;) {
-        while (*s != '\0' && (strchr(" \t\r\n", *s) || strchr(also, *s)))
-            s++;
-        if (*s != '(')
-            return s;
-        s = skip_comment(s);
-    }
+    while (*(s = wb_header_skip_cfws(s)) != '\0' && strchr(also, *s) != NULL)
+        s++;
+    return s;
 }
 
 /* Its octets without white space, up to one of ends. */

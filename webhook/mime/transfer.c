@@ -4,6 +4,8 @@
 #include <strings.h>
 #include <sysexits.h>
 
+#include "base/base64.h"
+
 enum { PIECE_OCTETS = 4096 };
 
 /* What one octet can become: what was held before it is settled then, too. */
@@ -26,17 +28,6 @@ void wb_transfer_begin(struct wb_transfer_state *t, enum wb_transfer encoding,
 
 /* ---- base64 ------------------------------------------------------------- */
 
-static int base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* Returns how many octets were written. */
 static size_t end_group(struct wb_transfer_state *t, char *out)
 {
@@ -52,7 +43,7 @@ static size_t end_group(struct wb_transfer_state *t, char *out)
 
 static size_t base64(struct wb_transfer_state *t, char c, char *out)
 {
-    int digit = base64_digit(c);
+    int digit = wb_base64_digit(c);
 
     if (c == '=')
         return end_group(t, out);
