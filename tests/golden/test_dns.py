@@ -136,6 +136,8 @@ def judge(dns, monkeypatch):
                                                 and "203.0.113.1")
                 return [((name, kind), ipaddress.ip_address(value).packed)] if value else []
             values = records.get((name, kind), [])
+            if (name, kind) == ("mailgun.org", "TXT"):
+                values = ["v=spf1 ip4:192.0.2.7 ~all"]
             if kind == "MX":
                 return [((name, kind), (int(v.split()[0]), v.split()[1])) for v in values]
             return [((name, kind), [v.encode()]) for v in values]
@@ -159,6 +161,10 @@ def judge(dns, monkeypatch):
     ("open", "return.example.org", "2001:db8::25", "pass"),
     ("open", "return.example.org", "192.0.2.1", "pass"),
     ("open", "return.example.org", "2001:db8::26", "fail"),
+    ("backup", "return.example.com", "192.0.2.1", "pass"),
+    ("backup", "return.example.com", "192.0.2.2", "pass"),
+    ("backup", "return.example.com", "192.0.2.7", "pass"),
+    ("backup", "return.example.com", "203.0.113.9", "softfail"),
     ("from", "return.example.com", "192.0.2.25", "pass"),
     ("from", "return.example.com", "192.0.2.9", "fail"),
     ("many", "return.example.com", "192.0.2.7", "pass"),

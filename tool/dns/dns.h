@@ -172,8 +172,9 @@ bool wb_dns_is_own(const struct wb_dns *dns, const struct wb_route *route,
 enum wb_dns_way wb_dns_way_of(const struct wb_dns *dns,
                               const struct wb_route *route, const char *domain);
 
-/* The SPF mechanism for mail that a host sends: "a:NAME", "ip4:ADDRESS"; NULL
- * when its address is none that the world sees. */
+/* The SPF mechanism for mail that a host sends: the one that its provider
+ * tells (a preset's spf), "a:NAME", "ip4:ADDRESS"; NULL when its address is
+ * none that the world sees. */
 const char *wb_dns_sends(const struct wb_dns *dns, const char *host);
 
 /* domain.c */

@@ -57,7 +57,12 @@ static const char *host_of(struct wb_pool *pool, const char *nexthop)
 
 size_t wb_dns_hosts_most(const struct wb_dns *dns)
 {
-    return dns->conf->relayhosts.count + 1;
+    size_t most = dns->conf->relayhosts.count;
+
+    for (size_t i = 0; i < dns->conf->route_count; i++)
+        if (dns->conf->routes[i].fallback_count > most)
+            most = dns->conf->routes[i].fallback_count;
+    return most + 1;
 }
 
 size_t wb_dns_hosts(const struct wb_dns *dns, const struct wb_route *route,
@@ -75,6 +80,11 @@ size_t wb_dns_hosts(const struct wb_dns *dns, const struct wb_route *route,
 
         if (!is_this_host(dns->pool, host))
             out[count++] = host;
+    }
+    for (size_t i = 0; i < route->fallback_count; i++) {
+        const char *host = route->fallbacks[i].host;
+
+        out[count++] = is_this_host(dns->pool, host) ? NULL : host;
     }
     return count;
 }
@@ -109,6 +119,20 @@ enum wb_dns_way wb_dns_way_of(const struct wb_dns *dns,
     return route->username != NULL ? WB_DNS_ACCOUNT : WB_DNS_RELAY;
 }
 
+/* What the provider itself says of the host that it is known by. A fallback's
+ * host is the host of some other route. */
+static const char *told(const struct wb_conf *conf, const char *host)
+{
+    for (size_t i = 0; i < conf->route_count; i++) {
+        const struct wb_preset *preset = conf->routes[i].preset;
+
+        if (preset != NULL && preset->host != NULL && preset->spf != NULL &&
+            strcasecmp(host, preset->host) == 0)
+            return preset->spf;
+    }
+    return NULL;
+}
+
 const char *wb_dns_sends(const struct wb_dns *dns, const char *host)
 {
     static const char *const unseen[] = {
@@ -117,6 +141,8 @@ const char *wb_dns_sends(const struct wb_dns *dns, const char *host)
     const char *address = address_of(dns->pool, host);
     const char *name;
 
+    if (told(dns->conf, host) != NULL)
+        return told(dns->conf, host);
     if (address == NULL) {
         name = wb_dns_ascii(dns, host);
         return name == NULL ? NULL : wb_say(dns->pool, "a:%s", name);

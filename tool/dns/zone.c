@@ -89,7 +89,7 @@ static void list_mechanism(FILE *out, const struct wb_dns_mechanism *m)
         fputs(";     left out, one DNS look-up too many: add its addresses, as "
               "ip4: and ip6:\n",
               out);
-    else if (m->is_foreign)
+    else if (m->is_foreign && strncmp(m->text, "include:", 8) != 0)
         fputs(";     somebody else's service: ask for its include: and put "
               "that in its place\n",
               out);
