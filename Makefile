@@ -3,7 +3,7 @@
 #   make            build everything into build/
 #   make demo       see it work: a throwaway Postfix on loopback
 #   make check      every test (installs what is missing, where it may)
-#   make fuzz       longer: libFuzzer on what reads mail (FUZZ_SECONDS)
+#   make fuzz       longer: libFuzzer on all that reads mail (FUZZ_SECONDS)
 #   make fuzz-cover prove that the fuzz targets reach what they name
 #   make bench-routes  20,000 routes with accounts in a throwaway Postfix
 #   make install    DESTDIR and PREFIX are honoured
@@ -49,6 +49,8 @@ MILTER_OBJ = $(MILTER_SRC:%.c=$B/obj/%.o)
 TOOL_OBJ   = $(TOOL_SRC:%.c=$B/obj/%.o)
 WEBHOOK_OBJ = $(WEBHOOK_SRC:%.c=$B/obj/%.o)
 BASE_OBJ   = $(filter $B/obj/milter/base/%,$(MILTER_OBJ))
+# what unit tests and fuzz targets are linked with
+TESTED     = $B/libcallbacks.a $B/libwebhook.a $B/librules.a
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
 ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $(FUZZ_SRC)
 ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/maps/*.h \
@@ -71,6 +73,11 @@ $B/librules.a: $(RULES_OBJ)
 $B/waybill-milter: $(MILTER_OBJ) $B/librules.a
 	$(CC) $(LDFLAGS) -o $@ $(MILTER_OBJ) $B/librules.a -lmilter $(PKG_LIBS)
 
+# The callbacks and what they use, for tests that stand in for libmilter.
+$B/libcallbacks.a: $(filter-out %/main.o %/daemon.o,$(MILTER_OBJ))
+	@rm -f $@
+	@ar rcs $@ $^
+
 # What posts, without its main: the tool posts as well.
 $B/libwebhook.a: $(filter-out %/main.o,$(WEBHOOK_OBJ)) $(BASE_OBJ)
 	@rm -f $@
@@ -83,10 +90,10 @@ $B/waybill: $(TOOL_OBJ) $B/libwebhook.a $B/librules.a
 	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/libwebhook.a $B/librules.a \
 		$(WEBHOOK_LIBS) $(PKG_LIBS) $(TOOL_LIBS)
 
-$B/unit/%: tests/unit/%.c $B/libwebhook.a $B/librules.a
+$B/unit/%: tests/unit/%.c $(TESTED)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< \
-		$B/libwebhook.a $B/librules.a -lcmocka $(WEBHOOK_LIBS) $(PKG_LIBS)
+		$(TESTED) -lcmocka $(WEBHOOK_LIBS) $(PKG_LIBS)
 
 $B/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -139,14 +146,15 @@ FUZZ_FLAGS   = -fsanitize=address,undefined -fno-sanitize-recover=all
 fuzz:
 	@contrib/need build check fuzz
 	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang B=build/fuzz HARDENING=-fPIE \
-		SANITIZE="$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" build/fuzz/librules.a build/fuzz/libwebhook.a
+		SANITIZE="$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link" $(TESTED:$B/%=build/fuzz/%)
 	@for source in $(FUZZ_SRC); do \
 		name=$$(basename $$source .c); kind=$${name#fuzz_}; \
 		echo "== $$name, $(FUZZ_SECONDS) s"; mkdir -p build/fuzz/corpus/$$kind; \
 		clang $(CPPFLAGS) -std=c17 -g -O1 -fPIE -pie $(FUZZ_FLAGS) -fsanitize=fuzzer \
-			-o build/fuzz/$$name $$source build/fuzz/libwebhook.a build/fuzz/librules.a \
+			-o build/fuzz/$$name $$source $(TESTED:$B/%=build/fuzz/%) \
 			$(WEBHOOK_LIBS) $(PKG_LIBS) && \
 		build/fuzz/$$name -verbosity=0 -print_final_stats=1 \
+			$$(ls tests/fuzz/words/$$kind 2>/dev/null | sed s/^/-dict=/) \
 			-max_total_time=$(FUZZ_SECONDS) build/fuzz/corpus/$$kind \
 			tests/fuzz/corpus/$$kind || exit 1; \
 	done
@@ -158,11 +166,12 @@ COVER_FLAGS = -fprofile-instr-generate -fcoverage-mapping
 fuzz-cover:
 	@contrib/need build check fuzz
 	@$(MAKE) --no-print-directory -s -j$(JOBS) CC=clang B=build/cover HARDENING=-fPIE \
-		CFLAGS="-O0 -g" SANITIZE="$(COVER_FLAGS)" build/cover/librules.a
+		CFLAGS="-O0 -g" SANITIZE="$(COVER_FLAGS)" $(TESTED:$B/%=build/cover/%)
 	@failed=0; for source in $(FUZZ_SRC); do \
 		name=$$(basename $$source .c); \
 		clang $(CPPFLAGS) -std=c17 -g -O0 -fPIE -pie $(COVER_FLAGS) -fsanitize=fuzzer \
-			-o build/cover/$$name $$source build/cover/librules.a $(PKG_LIBS) && \
+			-o build/cover/$$name $$source $(TESTED:$B/%=build/cover/%) \
+			$(WEBHOOK_LIBS) $(PKG_LIBS) && \
 		$(PYTHON) tests/fuzz/coverage.py build/cover/$$name $$source || failed=1; \
 	done; exit $$failed
 

@@ -153,13 +153,14 @@ bool wb_domain_is_below(const char *domain, const char *suffix)
            memcmp(domain + d - s, suffix, s) == 0;
 }
 
+/* s begins with "[". */
 static bool is_literal(const char *s)
 {
     char inside[INET6_ADDRSTRLEN + sizeof "IPv6:"];
     unsigned char address[sizeof(struct in6_addr)];
     size_t n = strlen(s);
 
-    if (n < 2 || s[0] != '[' || s[n - 1] != ']' || n - 2 >= sizeof inside)
+    if (n < 2 || s[n - 1] != ']' || n - 2 >= sizeof inside)
         return false;
     memcpy(inside, s + 1, n - 2);
     inside[n - 2] = '\0';

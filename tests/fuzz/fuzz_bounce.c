@@ -1,4 +1,8 @@
 /* libFuzzer target for webhook/bounce/bounce.h: a message that came back.
+ *
+ * Reaches: webhook/bounce/bounce.c webhook/bounce/dsn.c webhook/bounce/kind.c
+ * webhook/bounce/reader.c webhook/bounce/text.c webhook/format/event.c
+ *
  * Whatever it is: it can be read, every string is there and is text, failures
  * have a class, and the event that is made of them is JSON on one line.
  * test_fuzz_bounce.c replays the corpus. */
@@ -12,20 +16,11 @@
 #include <unistd.h>
 
 #include "mail/address.h"
+#include "tests/fuzz/fuzz.h"
 #include "webhook/format/event.h"
 #include "webhook/spool.h"
 
-#define PROMISE(claim)                                                         \
-    do {                                                                       \
-        if (!(claim)) {                                                        \
-            fprintf(stderr, "broken promise: %s\n", #claim);                   \
-            abort();                                                           \
-        }                                                                      \
-    } while (0)
-
 enum { FUZZ_MAX_OCTETS = 65536, NOW_S = 1700000000 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t octets);
 
 static void check_text(const char *text)
 {

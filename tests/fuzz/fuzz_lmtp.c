@@ -1,5 +1,7 @@
 /* libFuzzer target for webhook/lmtp.h: what a client sends, octet by octet.
  *
+ * Reaches: webhook/lmtp.c
+ *
  *     octet 0     how the rest is cut into pieces
  *     octet 1     the largest message, in units of 16 octets
  *     the rest    the client's side of a session
@@ -14,19 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/fuzz/fuzz.h"
 #include "webhook/lmtp.h"
 
-#define PROMISE(claim)                                                         \
-    do {                                                                       \
-        if (!(claim)) {                                                        \
-            fprintf(stderr, "broken promise: %s\n", #claim);                   \
-            abort();                                                           \
-        }                                                                      \
-    } while (0)
-
 enum { FUZZ_MAX_OCTETS = 8192, TRANSCRIPT_OCTETS = 1 << 20, UNIT_OCTETS = 16 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t octets);
 
 /* One run: everything that was called and said, in order. */
 struct run {

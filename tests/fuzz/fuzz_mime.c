@@ -1,4 +1,10 @@
 /* libFuzzer target for webhook/payload.h: a message, posted in every format.
+ *
+ * Reaches: webhook/payload.c webhook/format/cmc.c webhook/format/form.c
+ * webhook/format/json.c webhook/format/mailgun.c webhook/mime/fields.c
+ * webhook/mime/lines.c webhook/mime/mime.c webhook/mime/parameters.c
+ * webhook/mime/split.c webhook/mime/text.c webhook/mime/transfer.c
+ *
  * Whatever it is: there is a body, JSON is JSON (which makes all text UTF-8),
  * a multipart body ends as it must, and parts lie one behind another within
  * the message. test_fuzz_mime.c replays the corpus. */
@@ -11,21 +17,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "tests/fuzz/fuzz.h"
 #include "webhook/mime/split.h"
 #include "webhook/payload.h"
 #include "webhook/spool.h"
 
-#define PROMISE(claim)                                                         \
-    do {                                                                       \
-        if (!(claim)) {                                                        \
-            fprintf(stderr, "broken promise: %s\n", #claim);                   \
-            abort();                                                           \
-        }                                                                      \
-    } while (0)
-
 enum { FUZZ_MAX_OCTETS = 65536 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t octets);
 
 static const struct wb_payload_facts facts = {
     .id = "id",

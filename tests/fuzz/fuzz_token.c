@@ -31,14 +31,7 @@
 #include <sysexits.h>
 
 #include "plan/token.h"
-
-#define PROMISE(claim)                                                         \
-    do {                                                                       \
-        if (!(claim)) {                                                        \
-            fprintf(stderr, "broken promise: %s\n", #claim);                   \
-            abort();                                                           \
-        }                                                                      \
-    } while (0)
+#include "tests/fuzz/fuzz.h"
 
 enum { FUZZ_MAX_OCTETS = 512 };
 
@@ -59,8 +52,6 @@ struct bench {
     bool is_short; /* of memory, or of MACs */
     unsigned macs; /* that OpenSSL makes before it fails; NEVER */
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t octets);
 
 /* ---- OpenSSL, made to fail ---------------------------------------------- */
 

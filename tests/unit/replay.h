@@ -5,14 +5,14 @@
 
 #include <dirent.h>
 
-static void replay(const char *folder, const char *name)
+static void replay(const char *corpus, const char *name)
 {
     unsigned char octets[FUZZ_MAX_OCTETS + 1];
     char path[512];
     size_t count;
     FILE *in;
 
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof path, "%s/%s", corpus, name);
     in = fopen(path, "rb");
     assert_non_null(in);
     count = fread(octets, 1, sizeof octets, in);
@@ -20,20 +20,20 @@ static void replay(const char *folder, const char *name)
     assert_int_equal(LLVMFuzzerTestOneInput(octets, count), 0);
 }
 
-/* Every input of folder, of which there are least or more. A broken promise
+/* Every input of corpus, of which there are least or more. A broken promise
  * aborts. */
-static void replay_all(const char *folder, size_t least)
+static void replay_all(const char *corpus, size_t least)
 {
-    DIR *dir = opendir(folder);
+    DIR *dir = opendir(corpus);
     struct dirent *entry;
     size_t replayed = 0;
 
     if (dir == NULL)
-        fail_msg("no %s; the tests run in tests/unit", folder);
+        fail_msg("no %s; the tests run in tests/unit", corpus);
     while ((entry = readdir(dir)) != NULL) {
         if (entry->d_name[0] == '.')
             continue;
-        replay(folder, entry->d_name);
+        replay(corpus, entry->d_name);
         replayed++;
     }
     closedir(dir);
