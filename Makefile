@@ -27,12 +27,14 @@ override CPPFLAGS += -D_GNU_SOURCE -DWB_VERSION='"$(VERSION)"' -I. -Irules
 override CFLAGS   += -std=c17 -pthread $(WARNINGS) $(HARDENING) $(SANITIZE)
 override LDFLAGS  += -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE)
 # Asked for when something is built, so that `make demo` can install first.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) libcurl)
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS))
+# The connection test's alone: the milter and the core know no network.
+CURL_LIBS  = $(shell pkg-config --libs libcurl)
 
 RULES_SRC  = $(wildcard rules/*/*.c)
 MILTER_SRC = $(wildcard milter/*.c)
-TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c)
+TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c tool/test/*.c)
 UNIT_SRC   = $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   = $(wildcard tests/fuzz/fuzz_*.c)
 RULES_OBJ  = $(RULES_SRC:%.c=$B/obj/%.o)
@@ -40,7 +42,8 @@ MILTER_OBJ = $(MILTER_SRC:%.c=$B/obj/%.o)
 TOOL_OBJ   = $(TOOL_SRC:%.c=$B/obj/%.o)
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
 ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(UNIT_SRC) $(FUZZ_SRC)
-ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h tests/unit/*.h)
+ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h \
+             tool/test/*.h tests/unit/*.h)
 
 .PHONY: all unit demo check fuzz install uninstall clean format analyze
 
@@ -54,12 +57,15 @@ $B/waybill-milter: $(MILTER_OBJ) $B/librules.a
 	$(CC) $(LDFLAGS) -o $@ $(MILTER_OBJ) $B/librules.a -lmilter $(PKG_LIBS)
 
 $B/waybill: $(TOOL_OBJ) $B/librules.a
-	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/librules.a $(PKG_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/librules.a $(PKG_LIBS) $(CURL_LIBS)
 
 $B/unit/%: tests/unit/%.c $B/librules.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< \
-		$B/librules.a -lcmocka $(PKG_LIBS)
+		$(filter %.o,$^) $B/librules.a -lcmocka $(PKG_LIBS)
+
+# What a unit test needs beside the core.
+$B/unit/test_hints: $B/obj/tool/test/hints.o
 
 $B/obj/%.o: %.c
 	@mkdir -p $(@D)

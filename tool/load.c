@@ -5,16 +5,29 @@
 
 #include "tool/tool.h"
 
-int wb_tool_load(const char *path, enum wb_conf_use use, struct wb_conf **out)
+static int load(const char *path, enum wb_conf_use use, bool is_quiet,
+                struct wb_conf **out)
 {
     struct wb_problems problems = {0};
     int rc = wb_conf_load(path, use, out, &problems);
 
-    wb_problems_print(&problems, stderr);
+    if (rc != EX_OK || !is_quiet)
+        wb_problems_print(&problems, stderr);
     if (rc == EX_OSERR && !problems.out_of_memory)
         fputs("waybill: out of memory\n", stderr);
     wb_problems_free(&problems);
     return rc;
+}
+
+int wb_tool_load(const char *path, enum wb_conf_use use, struct wb_conf **out)
+{
+    return load(path, use, false, out);
+}
+
+int wb_tool_load_quietly(const char *path, enum wb_conf_use use,
+                         struct wb_conf **out)
+{
+    return load(path, use, true, out);
 }
 
 int wb_tool_usage(const char *command, const char *format, ...)

@@ -15,6 +15,7 @@ static const struct {
      "show what would be done with a message, and why"},
     {"maps", wb_cmd_maps, "write the MTA's tables to a folder"},
     {"apply", wb_cmd_apply, "install them into the MTA, or undo that"},
+    {"test", wb_cmd_test, "send a test mail by a route, step by step"},
     {"return-path", wb_cmd_return_path,
      "make a return address, or read one that came back"},
     {"reload", wb_cmd_reload, "make the milter read its configuration again"},

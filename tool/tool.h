@@ -10,12 +10,16 @@
 typedef int wb_command(int argc, char **argv);
 
 wb_command wb_cmd_check, wb_cmd_explain, wb_cmd_maps, wb_cmd_apply,
-    wb_cmd_reload, wb_cmd_return_path;
+    wb_cmd_reload, wb_cmd_return_path, wb_cmd_test;
 
 /* Load path for a command and print every problem to stderr.
  * Returns EX_OK with *out (the caller drops it with wb_conf_unref), or
  * EX_CONFIG or EX_OSERR. */
 int wb_tool_load(const char *path, enum wb_conf_use use, struct wb_conf **out);
+
+/* The same for what runs by a timer: warnings are not printed. */
+int wb_tool_load_quietly(const char *path, enum wb_conf_use use,
+                         struct wb_conf **out);
 
 /* Say on stderr what is wrong with the command line and where help is.
  * Returns EX_USAGE. */

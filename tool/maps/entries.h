@@ -41,6 +41,9 @@ struct wb_entries {
 /* Accounts on one host and port are told apart by zero-padding the port. */
 enum { WB_PADDINGS = 15 };
 
+/* What a route without ca_file trusts. */
+#define WB_SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
+
 /* Build the entries and read the password files. Lives in pool and points
  * into conf.
  * A route keeps its nexthop when routes are added after it.

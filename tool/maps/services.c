@@ -4,8 +4,6 @@
 #include "tool/maps/files.h"
 #include "tool/maps/memory.h"
 
-#define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
-
 static const char *const mechanisms[] = {
     [WB_AUTH_PLAIN] = "plain",
     [WB_AUTH_LOGIN] = "login",
@@ -40,7 +38,8 @@ static void tls_options(FILE *f, const struct wb_service *s)
     option(f, "smtp_tls_security_level", "secure");
     option(f, "smtp_tls_secure_cert_match", "nexthop");
     option(f, "smtp_tls_CApath", "");
-    option(f, "smtp_tls_CAfile", s->ca_file != NULL ? s->ca_file : SYSTEM_CA);
+    option(f, "smtp_tls_CAfile",
+           s->ca_file != NULL ? s->ca_file : WB_SYSTEM_CA);
 }
 
 static void auth_options(FILE *f, struct wb_pool *pool,
