@@ -93,6 +93,14 @@ const char *wb_loopback_fault(struct wb_pool *scratch, const char *text);
 const char *wb_tag_header_fault(const char *text);
 const char *wb_return_domain_fault(struct wb_pool *scratch, const char *text);
 
+/* Take ":8080" off the end of "host:8080" or "[::1]:8080"; *port is 0 without
+ * one. Returns false when it is no port. */
+bool wb_port_take(char *authority, unsigned *port);
+
+/* pop.c: POP before SMTP of a route. */
+void wb_pop_check(struct wb_checker *c, const struct wb_raw_section *raw,
+                  struct wb_route *route);
+
 /* files.c: the files that a configuration names. */
 void wb_secret_check(struct wb_checker *c, const struct wb_raw_section *top);
 void wb_password_check(struct wb_checker *c, const struct wb_raw_option *option,

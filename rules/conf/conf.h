@@ -27,6 +27,16 @@ enum wb_match_on { WB_ON_HEADER, WB_ON_ENVELOPE, WB_ON_EITHER };
 enum wb_unmatched { WB_UNMATCHED_REJECT, WB_UNMATCHED_DELIVER };
 enum wb_listener_class { WB_LISTENER_INBOUND, WB_LISTENER_OUTBOUND };
 
+/* A login at a POP3 server, which opens a relay for a while. */
+struct wb_pop {
+    const char *host; /* as a route's; NULL: none is needed */
+    unsigned port;
+    enum wb_tls tls;
+    bool is_tls_optional; /* STLS only where it is offered */
+    const char *username, *password_file;
+    unsigned interval_s; /* how long a login is good for */
+};
+
 /* A way out. The built-in route "direct" has is_direct and no host. */
 struct wb_route {
     const char *name; /* a DNS label, lower case */
@@ -40,6 +50,7 @@ struct wb_route {
     const char *username;      /* NULL with WB_AUTH_NONE */
     const char *password_file; /* absolute; NULL with WB_AUTH_NONE */
     bool allow_cleartext; /* a password may cross a connection without TLS */
+    struct wb_pop pop;    /* POP before SMTP */
     const struct wb_return_path *return_path; /* NULL: chosen by the sender */
 };
 
@@ -99,6 +110,7 @@ struct wb_conf {
     const char *user;              /* NULL: stay as started */
     const char *pid_file;
     const char *control_socket;
+    const char *state_file; /* what routes did last; see tool/watch/state.h */
 
     /* deciding */
     const char *tag_header;
