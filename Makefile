@@ -34,7 +34,7 @@ CURL_LIBS  = $(shell pkg-config --libs libcurl)
 
 RULES_SRC  = $(wildcard rules/*/*.c)
 MILTER_SRC = $(wildcard milter/*.c)
-TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c tool/test/*.c)
+TOOL_SRC   = $(wildcard tool/*.c tool/*/*.c)
 UNIT_SRC   = $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   = $(wildcard tests/fuzz/fuzz_*.c)
 RULES_OBJ  = $(RULES_SRC:%.c=$B/obj/%.o)
@@ -42,8 +42,7 @@ MILTER_OBJ = $(MILTER_SRC:%.c=$B/obj/%.o)
 TOOL_OBJ   = $(TOOL_SRC:%.c=$B/obj/%.o)
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
 ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(UNIT_SRC) $(FUZZ_SRC)
-ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/maps/*.h \
-             tool/test/*.h tests/unit/*.h)
+ALL_HDR    = $(wildcard rules/*/*.h milter/*.h tool/*.h tool/*/*.h tests/unit/*.h)
 
 .PHONY: all unit demo check fuzz install uninstall clean format analyze
 
@@ -145,6 +144,8 @@ install: all
 	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -m 644 contrib/waybill.conf.sample $(DESTDIR)$(DATADIR)/
 	$(INSTALL) -m 644 contrib/waybill-milter.service $(DESTDIR)$(DATADIR)/
+	$(INSTALL) -m 644 contrib/waybill-pop.service contrib/waybill-pop.timer \
+		$(DESTDIR)$(DATADIR)/
 
 # The configuration in $(SYSCONFDIR)/waybill is the admin's and stays.
 uninstall:

@@ -195,9 +195,10 @@ static void begin_live(struct wb_route_test *t)
     fflush(stdout);
 }
 
-static void step_live(struct wb_route_test *t)
+static void step_live(struct wb_route_test *t, const struct wb_dialogue *d)
 {
-    wb_report_step(stdout, &t->smtp.steps[t->smtp.step_count - 1]);
+    (void)t;
+    wb_report_step(stdout, d, &d->steps[d->step_count - 1]);
     fflush(stdout);
 }
 

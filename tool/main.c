@@ -16,6 +16,7 @@ static const struct {
     {"maps", wb_cmd_maps, "write the MTA's tables to a folder"},
     {"apply", wb_cmd_apply, "install them into the MTA, or undo that"},
     {"test", wb_cmd_test, "send a test mail by a route, step by step"},
+    {"pop-login", wb_cmd_pop_login, "log in where POP comes before SMTP"},
     {"return-path", wb_cmd_return_path,
      "make a return address, or read one that came back"},
     {"reload", wb_cmd_reload, "make the milter read its configuration again"},

@@ -10,7 +10,8 @@
 typedef int wb_command(int argc, char **argv);
 
 wb_command wb_cmd_check, wb_cmd_explain, wb_cmd_maps, wb_cmd_apply,
-    wb_cmd_reload, wb_cmd_return_path, wb_cmd_test;
+    wb_cmd_reload, wb_cmd_return_path, wb_cmd_test,
+    wb_cmd_pop_login;
 
 /* Load path for a command and print every problem to stderr.
  * Returns EX_OK with *out (the caller drops it with wb_conf_unref), or

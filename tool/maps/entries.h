@@ -24,6 +24,7 @@ struct wb_way {
     const char *nexthop;  /* "[host]:587"; one account has one in a service */
     const char *password; /* NULL: no authentication */
     bool shares_nexthop;  /* an earlier way has the same account */
+    const char *down;     /* why no mail may take it now; NULL: it may */
 };
 
 struct wb_entries {
@@ -50,5 +51,8 @@ enum { WB_PADDINGS = 15 };
  * Returns EX_OK, or what wb_password_read returns, or EX_CONFIG, with *err. */
 int wb_entries_make(const struct wb_conf *conf, struct wb_pool *pool,
                     struct wb_entries *out, struct wb_err *err);
+
+/* Is there a route that is used only after a POP login? */
+bool wb_entries_have_pop(const struct wb_entries *entries);
 
 #endif

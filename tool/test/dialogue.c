@@ -168,7 +168,7 @@ static void set_url(struct running *r)
 
     if (host[0] == '[' && strchr(host, ':') == NULL)
         host = wb_slice(r->pool, host, 1, strlen(host) - 1);
-    if (d->source != NULL)
+    if (d->source != NULL && d->protocol == WB_SMTP)
         path = helo = wb_must(curl_easy_escape(r->curl, d->source->helo, 0));
     SET(r, CURLOPT_URL,
         wb_say(r->pool, "%s://%s:%u/%s",

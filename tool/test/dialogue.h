@@ -43,7 +43,7 @@ struct wb_dialogue {
     enum wb_auth auth;    /* SMTP; POP3 takes the best that is offered */
     const char *username, *password;         /* NULL: no login */
     const char *sender, *recipient, *letter; /* SMTP */
-    const struct wb_source *source;          /* SMTP; NULL: the default */
+    const struct wb_source *source;          /* NULL: any */
     unsigned timeout_s;                      /* for every step */
     wb_dialogue_event *on_step; /* after each step that is done, or NULL */
     wb_dialogue_event *on_end;  /* or NULL */

@@ -31,26 +31,34 @@ void wb_report_head(FILE *out, const struct wb_route_test *t)
             r->username != NULL ? r->username : "");
 }
 
-static void line(FILE *out, enum wb_step step, int64_t took_us,
-                 const char *text)
+static const char *prefix(const struct wb_dialogue *d)
 {
-    fprintf(out, "  %-9s %8.1f ms  %s\n", wb_step_name(step),
-            (double)took_us / 1000, text);
+    return d->protocol == WB_POP3 ? "pop:" : "";
 }
 
-void wb_report_step(FILE *out, const struct wb_step_done *step)
+static void line(FILE *out, const struct wb_dialogue *d, enum wb_step step,
+                 int64_t took_us, const char *text)
 {
-    line(out, step->step, step->took_us, step->detail);
+    const char *before = prefix(d);
+
+    fprintf(out, "  %s%-*s %8.1f ms  %s\n", before, 12 - (int)strlen(before),
+            wb_step_name(step), (double)took_us / 1000, text);
+}
+
+void wb_report_step(FILE *out, const struct wb_dialogue *d,
+                    const struct wb_step_done *step)
+{
+    line(out, d, step->step, step->took_us, step->detail);
 }
 
 /* Text of several lines, each below the first. */
 static void field(FILE *out, const char *name, const char *text)
 {
-    fprintf(out, "  %-9s ", name);
+    fprintf(out, "  %-12s ", name);
     for (; *text != '\0'; text++) {
         fputc(*text, out);
         if (*text == '\n')
-            fprintf(out, "  %-9s ", "");
+            fprintf(out, "  %-12s ", "");
     }
     fputc('\n', out);
 }
@@ -65,37 +73,53 @@ static void note_expiry(FILE *out, const struct wb_route_test *t)
     int64_t days = days_left(t, t->run->now_s);
 
     if (t->smtp.certificate.names.count > 0 && days < EXPIRES_SOON_DAYS)
-        fprintf(out, "  %-9s the certificate expires in %lld day%s\n", "note",
+        fprintf(out, "  %-12s the certificate expires in %lld day%s\n", "note",
                 (long long)days, days == 1 ? "" : "s");
+}
+
+void wb_report_fault(FILE *out, const char *route, const char *before,
+                     const struct wb_fault *fault)
+{
+    const struct wb_hint *hint = wb_hint_find(fault);
+
+    fprintf(out, "route %s: failed at %s%s: %s\n", route, before,
+            wb_step_name(fault->step), wb_kind_name(hint->kind));
+    field(out, fault->cause == WB_CAUSE_REPLY ? "server" : "why", fault->text);
+    field(out, "hint", hint->text);
+}
+
+static void failed_step(FILE *out, const struct wb_dialogue *d)
+{
+    if (d->fault.cause != WB_CAUSE_NONE)
+        line(out, d, d->fault.step, d->failed_after_us, "failed");
 }
 
 void wb_report_end(FILE *out, const struct wb_route_test *t)
 {
-    const struct wb_hint *hint;
-
-    if (t->smtp.fault.cause != WB_CAUSE_NONE)
-        line(out, t->smtp.fault.step, t->smtp.failed_after_us, "failed");
+    failed_step(out, &t->pop);
+    failed_step(out, &t->smtp);
     if (t->has_tables)
-        fprintf(out, "  %-9s %8s     %s\n", wb_step_name(WB_STEP_TABLES), "",
+        fprintf(out, "  %-12s %8s     %s\n", wb_step_name(WB_STEP_TABLES), "",
                 t->tables.text);
     note_expiry(out, t);
-    if (t->fault.cause == WB_CAUSE_NONE) {
+    if (t->fault.cause == WB_CAUSE_NONE)
         fprintf(out, "route %s: ok\n", t->route->name);
-        return;
-    }
-    hint = wb_hint_find(&t->fault);
-    fprintf(out, "route %s: failed at %s: %s\n", t->route->name,
-            wb_step_name(t->fault.step), wb_kind_name(hint->kind));
-    field(out, t->fault.cause == WB_CAUSE_REPLY ? "server" : "why",
-          t->fault.text);
-    field(out, "hint", hint->text);
+    else
+        wb_report_fault(out, t->route->name, wb_route_test_prefix(t),
+                        &t->fault);
+}
+
+static void all_steps(FILE *out, const struct wb_dialogue *d)
+{
+    for (size_t i = 0; i < d->step_count; i++)
+        wb_report_step(out, d, &d->steps[i]);
 }
 
 void wb_report_whole(FILE *out, const struct wb_route_test *t)
 {
     wb_report_head(out, t);
-    for (size_t i = 0; i < t->smtp.step_count; i++)
-        wb_report_step(out, &t->smtp.steps[i]);
+    all_steps(out, &t->pop);
+    all_steps(out, &t->smtp);
     wb_report_end(out, t);
 }
 
@@ -107,23 +131,42 @@ static json_t *text(const char *s)
     return s != NULL ? json_string(s) : json_null();
 }
 
-static json_t *steps(const struct wb_dialogue *d)
+static json_t *step_name(const struct wb_dialogue *d, enum wb_step step)
 {
-    json_t *list = json_array();
+    return json_sprintf("%s%s", prefix(d), wb_step_name(step));
+}
 
+static void add_steps(json_t *list, const struct wb_dialogue *d)
+{
     for (size_t i = 0; i < d->step_count; i++)
         json_array_append_new(
-            list, json_pack("{s:s, s:b, s:f, s:s}", "step",
-                            wb_step_name(d->steps[i].step), "ok", 1, "ms",
+            list, json_pack("{s:o, s:b, s:f, s:s}", "step",
+                            step_name(d, d->steps[i].step), "ok", 1, "ms",
                             (double)d->steps[i].took_us / 1000, "detail",
                             d->steps[i].detail));
     if (d->fault.cause != WB_CAUSE_NONE)
         json_array_append_new(list,
-                              json_pack("{s:s, s:b, s:f, s:o}", "step",
-                                        wb_step_name(d->fault.step), "ok", 0,
+                              json_pack("{s:o, s:b, s:f, s:o}", "step",
+                                        step_name(d, d->fault.step), "ok", 0,
                                         "ms", (double)d->failed_after_us / 1000,
                                         "detail", text(d->fault.text)));
+}
+
+static json_t *steps(const struct wb_route_test *t)
+{
+    json_t *list = json_array();
+
+    add_steps(list, &t->pop);
+    add_steps(list, &t->smtp);
     return list;
+}
+
+static json_t *failed_at(const struct wb_route_test *t)
+{
+    if (t->fault.cause == WB_CAUSE_NONE)
+        return json_null();
+    return json_sprintf("%s%s", wb_route_test_prefix(t),
+                        wb_step_name(t->fault.step));
 }
 
 static json_t *strings(const struct wb_strings *list)
@@ -172,11 +215,9 @@ static json_t *object(const struct wb_route_test *t, int64_t now_s)
         wb_kind_status(kind), "host", r->host, "port", (int)r->port, "tls",
         tls_words[r->tls], "username", text(r->username), "sender",
         text(t->mail.sender), "recipient", text(t->mail.recipient), "steps",
-        steps(&t->smtp), "certificate", certificate(t, now_s), "tables",
-        tables(t), "failed_at",
-        text(is_ok ? NULL : wb_step_name(t->fault.step)), "reply",
-        text(is_ok ? NULL : t->fault.text), "hint",
-        text(is_ok ? NULL : hint->text));
+        steps(t), "certificate", certificate(t, now_s), "tables", tables(t),
+        "failed_at", failed_at(t), "reply", text(is_ok ? NULL : t->fault.text),
+        "hint", text(is_ok ? NULL : hint->text));
 }
 
 int wb_report_json(FILE *out, const struct wb_route_test *tests, size_t count,

@@ -9,8 +9,14 @@
 /* The lines for people, as they come: the route, a step that is done, and how
  * it ended with the server's own words and a hint. */
 void wb_report_head(FILE *out, const struct wb_route_test *test);
-void wb_report_step(FILE *out, const struct wb_step_done *step);
+void wb_report_step(FILE *out, const struct wb_dialogue *dialogue,
+                    const struct wb_step_done *step);
 void wb_report_end(FILE *out, const struct wb_route_test *test);
+
+/* The last lines alone: what failed, where (a step, with before put in front
+ * of it), and the hint. */
+void wb_report_fault(FILE *out, const char *route, const char *before,
+                     const struct wb_fault *fault);
 
 /* All of these lines. */
 void wb_report_whole(FILE *out, const struct wb_route_test *test);

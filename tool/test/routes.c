@@ -5,10 +5,13 @@
 #include "tool/maps/memory.h"
 #include "tool/maps/password.h"
 #include "tool/test/source.h"
+#include "tool/watch/pop.h"
 
-/* The tables' fault matters only where the dialogue went well. */
+/* The first thing that went wrong; the tables come last. */
 static void end(struct wb_route_test *t)
 {
+    if (t->fault.cause == WB_CAUSE_NONE)
+        t->fault = t->pop.fault;
     if (t->fault.cause == WB_CAUSE_NONE)
         t->fault = t->smtp.fault;
     if (t->fault.cause == WB_CAUSE_NONE && t->has_tables)
@@ -21,15 +24,33 @@ static void on_step(void *context, const struct wb_dialogue *d)
 {
     struct wb_route_test *t = context;
 
-    (void)d;
     if (t->run->on_step != NULL)
-        t->run->on_step(t);
+        t->run->on_step(t, d);
 }
 
 static void on_end(void *context, const struct wb_dialogue *d)
 {
-    (void)d;
-    end(context);
+    if (d->protocol == WB_SMTP || d->fault.cause != WB_CAUSE_NONE)
+        end(context);
+}
+
+static int prepare_pop(struct wb_route_test *t, struct wb_err *err)
+{
+    const char *password;
+    int code;
+
+    if (t->route->pop.host == NULL)
+        return EX_OK;
+    code = wb_password_read(t->run->pool, t->route->pop.password_file,
+                            &password, err);
+    if (code != EX_OK)
+        return code;
+    t->pop =
+        wb_pop_dialogue(t->route, password, &t->run->source, t->run->timeout_s);
+    t->pop.on_step = on_step;
+    t->pop.on_end = on_end;
+    t->pop.context = t;
+    return EX_OK;
 }
 
 static int prepare_smtp(struct wb_route_test *t, struct wb_err *err)
@@ -68,7 +89,8 @@ static int prepare(struct wb_route_test *t, struct wb_err *err)
         t->fault = (struct wb_fault){.step = WB_STEP_MAIL,
                                      .cause = WB_CAUSE_NO_SENDER,
                                      .text = wb_say(run->pool, "%s", why.text)};
-    return prepare_smtp(t, err);
+    code = prepare_smtp(t, err);
+    return code == EX_OK ? prepare_pop(t, err) : code;
 }
 
 static void ask_tables(struct wb_routes_run *run, struct wb_route_test *tests,
@@ -92,13 +114,29 @@ static void ask_source(struct wb_routes_run *run)
         wb_source_read(run->pool, NULL, &run->source, NULL);
 }
 
-int wb_routes_test(struct wb_routes_run *run,
-                   const struct wb_route *const *routes, size_t count,
-                   struct wb_route_test *tests, struct wb_err *err)
+/* Those that need POP before SMTP, or all, that nothing is wrong with yet. */
+static void run_dialogues(struct wb_routes_run *run,
+                          struct wb_route_test *tests, size_t count,
+                          enum wb_protocol protocol)
 {
     struct wb_dialogue **list =
         wb_must(wb_pool_array(run->pool, count + 1, sizeof *list));
     size_t ready = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct wb_dialogue *d =
+            protocol == WB_POP3 ? &tests[i].pop : &tests[i].smtp;
+
+        if (tests[i].fault.cause == WB_CAUSE_NONE && d->host != NULL)
+            list[ready++] = d;
+    }
+    wb_dialogues_run(run->pool, list, ready);
+}
+
+int wb_routes_test(struct wb_routes_run *run,
+                   const struct wb_route *const *routes, size_t count,
+                   struct wb_route_test *tests, struct wb_err *err)
+{
     int code = EX_OK;
 
     ask_source(run);
@@ -112,11 +150,15 @@ int wb_routes_test(struct wb_routes_run *run,
     for (size_t i = 0; i < count; i++) {
         if (run->on_begin != NULL)
             run->on_begin(&tests[i]);
-        if (tests[i].fault.cause == WB_CAUSE_NONE)
-            list[ready++] = &tests[i].smtp;
-        else
+        if (tests[i].fault.cause != WB_CAUSE_NONE)
             end(&tests[i]);
     }
-    wb_dialogues_run(run->pool, list, ready);
+    run_dialogues(run, tests, count, WB_POP3);
+    run_dialogues(run, tests, count, WB_SMTP);
     return EX_OK;
+}
+
+const char *wb_route_test_prefix(const struct wb_route_test *t)
+{
+    return t->pop.fault.cause != WB_CAUSE_NONE ? "pop:" : "";
 }

@@ -9,6 +9,7 @@
 struct wb_route_test {
     const struct wb_route *route;
     struct wb_test_mail mail;
+    struct wb_dialogue pop; /* before smtp, where the route needs it */
     struct wb_dialogue smtp;
     struct wb_fault tables; /* text is where Postfix sends its mail */
     bool has_tables;        /* they were asked for */
@@ -26,9 +27,9 @@ struct wb_routes_run {
     unsigned timeout_s;
     int64_t now_s;
     struct wb_source source;
-    /* Each NULL or called with the test, on_step with its last step. */
+    /* Each NULL or called with the test, on_step after a step of d. */
     void (*on_begin)(struct wb_route_test *test);
-    void (*on_step)(struct wb_route_test *test);
+    void (*on_step)(struct wb_route_test *test, const struct wb_dialogue *d);
     void (*on_end)(struct wb_route_test *test);
 };
 
@@ -37,5 +38,8 @@ struct wb_routes_run {
 int wb_routes_test(struct wb_routes_run *run,
                    const struct wb_route *const *routes, size_t count,
                    struct wb_route_test *tests, struct wb_err *err);
+
+/* What stands before the name of the step in fault: "pop:" or "". */
+const char *wb_route_test_prefix(const struct wb_route_test *test);
 
 #endif

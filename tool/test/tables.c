@@ -156,6 +156,8 @@ static struct wb_fault judge_transport(const struct wb_tables *t,
     if (answer == NULL)
         return fault(WB_CAUSE_TABLES_DIFFER,
                      "transport_maps has no answer for this route");
+    if (begins(answer, "retry:4.7.0 "))
+        return fault(WB_CAUSE_MARKED_DOWN, answer + strlen("retry:4.7.0 "));
     if (begins(answer, "retry:4.3.5") || begins(answer, "error:"))
         return fault(WB_CAUSE_NOT_APPLIED,
                      "the tables in Postfix do not have this route");
