@@ -145,6 +145,7 @@ install: all
 	$(INSTALL) -m 644 contrib/waybill.conf.sample $(DESTDIR)$(DATADIR)/
 	$(INSTALL) -m 644 contrib/waybill-milter.service $(DESTDIR)$(DATADIR)/
 	$(INSTALL) -m 644 contrib/waybill-pop.service contrib/waybill-pop.timer \
+		contrib/waybill-test.service contrib/waybill-test.timer \
 		$(DESTDIR)$(DATADIR)/
 
 # The configuration in $(SYSCONFDIR)/waybill is the admin's and stays.

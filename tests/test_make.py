@@ -21,5 +21,6 @@ def test_install_and_uninstall(tmp_path):
         "usr/share/man/man1/waybill.1", "usr/share/man/man5/waybill.conf.5",
         "usr/share/man/man8/waybill-milter.8", "usr/share/waybill/waybill.conf.sample",
         "usr/share/waybill/waybill-milter.service",
-        "usr/share/waybill/waybill-pop.service", "usr/share/waybill/waybill-pop.timer"}
+        "usr/share/waybill/waybill-pop.service", "usr/share/waybill/waybill-pop.timer",
+        "usr/share/waybill/waybill-test.service", "usr/share/waybill/waybill-test.timer"}
     assert make("uninstall", tmp_path) == {"etc/waybill/waybill.conf"}

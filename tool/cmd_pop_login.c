@@ -14,6 +14,7 @@
 #include "tool/test/source.h"
 #include "tool/tool.h"
 #include "tool/watch/down.h"
+#include "tool/watch/notice.h"
 #include "tool/watch/pop.h"
 
 enum { DEFAULT_TIMEOUT_S = 20, MOST_TIMEOUT_S = 300 };
@@ -237,36 +238,40 @@ static void note(struct run *r)
         if (is_new)
             s->pop.last_s = s->pop.failures = 0;
         s->account = account;
-        wb_condition_note(&s->pop, &r->dialogues[i].fault, r->now_s);
+        wb_condition_note(
+            &s->pop, &r->dialogues[i].fault,
+            wb_say(r->pool, "pop:%s", wb_step_name(r->dialogues[i].fault.step)),
+            r->now_s);
         tell(r, i);
         if (is_new || was_failing != (s->pop.failures > 0))
             tell_change(r, route, &s->pop);
     }
 }
 
-/* Keep what was found out, and tell Postfix. */
+/* Tell Postfix, and keep what was found out. Where it cannot be kept, Postfix
+ * still learns of failures, but nobody is notified: every run would do that
+ * anew. */
 static int settle(struct run *r, struct wb_err *err)
 {
     struct wb_entries entries;
-    struct wb_err second = {""};
-    int fd = -1, kept;
+    struct wb_err why = {""};
+    int fd = -1;
+    int kept = wb_watch_lock(r->pool, r->conf->state_file, &fd, &why);
     int code = wb_entries_make(r->conf, r->pool, &entries, err);
 
-    if (code == EX_OK)
-        code = wb_watch_lock(r->pool, r->conf->state_file, &fd, err);
-    if (code != EX_OK)
-        return code;
-    /* another run may have written since; what is unreadable was told */
-    wb_watch_read(r->pool, r->conf->state_file, &r->watch, NULL);
+    if (kept == EX_OK) /* another run may have written since */
+        wb_watch_read(r->pool, r->conf->state_file, &r->watch, NULL);
     note(r);
     wb_pop_mark(&r->watch, &entries, r->now_s);
-    code = wb_down_publish(&r->watch, &entries, r->dir, err);
-    kept = wb_watch_write(&r->watch, r->conf, r->conf->state_file, &second);
-    close(fd);
-    if (code != EX_OK || kept == EX_OK)
-        return code;
-    *err = second;
-    return kept;
+    if (code == EX_OK)
+        code = wb_down_publish(&r->watch, &entries, r->dir, err);
+    if (kept == EX_OK)
+        kept = wb_notice_settle(&r->watch, r->conf, r->dir, r->now_s, &why);
+    if (fd >= 0)
+        close(fd);
+    if (kept != EX_OK)
+        fprintf(stderr, "waybill pop-login: %s\n", why.text);
+    return code == EX_OK && kept == EX_CANTCREAT ? kept : code;
 }
 
 static int status_of(const struct run *r)

@@ -6,10 +6,12 @@
 #include <strings.h>
 #include <sysexits.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tool/maps/memory.h"
 #include "tool/test/report.h"
 #include "tool/tool.h"
+#include "tool/watch/notice.h"
 
 enum { DEFAULT_TIMEOUT_S = 30, MOST_TIMEOUT_S = 300 };
 
@@ -17,7 +19,7 @@ struct arguments {
     const char *path, *dir, *from, *to;
     char *const *names; /* of routes */
     size_t name_count;
-    bool all, json, quiet, without_tables;
+    bool all, json, quiet, without_tables, notify;
     unsigned timeout_s;
 };
 
@@ -35,10 +37,11 @@ static void help(void)
           "server's own words, with a hint.\n"
           "\n"
           "  --all              every route\n"
-          "  --to ADDRESS       who gets the test mail\n"
+          "  --to ADDRESS       who gets the test mail (the first of notify)\n"
           "  --from ADDRESS     the sender; without it the route's username, "
           "where\n"
-          "                     that is an address\n"
+          "                     that is an address, or the first of notify\n"
+          "  --notify           tell the addresses of notify what changed\n"
           "  --mta-config DIR   Postfix's directory (mta_config of FILE)\n"
           "  --no-tables        do not ask Postfix\n"
           "  --timeout SECONDS  how long to wait for each answer (30)\n"
@@ -77,7 +80,8 @@ enum {
     OPT_NO_TABLES,
     OPT_TIMEOUT,
     OPT_QUIET,
-    OPT_JSON
+    OPT_JSON,
+    OPT_NOTIFY
 };
 
 static int take_option(int c, struct arguments *a, char **argv)
@@ -108,6 +112,9 @@ static int take_option(int c, struct arguments *a, char **argv)
         break;
     case OPT_JSON:
         a->json = true;
+        break;
+    case OPT_NOTIFY:
+        a->notify = true;
         break;
     case 'h':
         help();
@@ -147,6 +154,7 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
         {"timeout", required_argument, NULL, OPT_TIMEOUT},
         {"quiet", no_argument, NULL, OPT_QUIET},
         {"json", no_argument, NULL, OPT_JSON},
+        {"notify", no_argument, NULL, OPT_NOTIFY},
         {"help", no_argument, NULL, 'h'},
         {0}};
     int c;
@@ -241,6 +249,35 @@ static int status_of(const struct wb_route_test *tests, size_t count)
     return EX_OK;
 }
 
+/* Keep what was found out, and tell people of changes. */
+static int settle(const struct wb_routes_run *run,
+                  const struct wb_route_test *tests, size_t count,
+                  struct wb_err *err)
+{
+    const char *path = run->conf->state_file;
+    struct wb_err why = {""};
+    struct wb_watch watch;
+    int fd = -1;
+    int code = wb_watch_lock(run->pool, path, &fd, err);
+
+    if (code != EX_OK)
+        return code;
+    if (wb_watch_read(run->pool, path, &watch, &why) != EX_OK)
+        fprintf(stderr, "waybill test: %s\n", why.text);
+    for (size_t i = 0; i < count; i++) {
+        const struct wb_route_test *t = &tests[i];
+
+        wb_condition_note(&wb_watch_route(&watch, t->route->name)->test,
+                          &t->fault,
+                          wb_say(run->pool, "%s%s", wb_route_test_prefix(t),
+                                 wb_step_name(t->fault.step)),
+                          run->now_s);
+    }
+    code = wb_notice_settle(&watch, run->conf, run->dir, run->now_s, err);
+    close(fd);
+    return code;
+}
+
 static int test(const struct wb_conf *conf, const struct arguments *a,
                 struct wb_pool *pool, struct wb_err *err)
 {
@@ -264,6 +301,10 @@ static int test(const struct wb_conf *conf, const struct arguments *a,
 
     if (code != EX_OK)
         return code;
+    if (a->notify && conf->notify.count == 0)
+        return wb_tool_usage("test", "--notify: %s has no notify", conf->path);
+    if (run.to == NULL && conf->notify.count > 0)
+        run.to = conf->notify.items[0];
     if (run.to == NULL)
         return wb_tool_usage("test", "--to ADDRESS is needed");
     choose_report(a, count, &run);
@@ -272,7 +313,9 @@ static int test(const struct wb_conf *conf, const struct arguments *a,
         return code;
     if (a->json && wb_report_json(stdout, tests, count, run.now_s) != EX_OK)
         return wb_err_set(err, EX_OSERR, "out of memory");
-    return status_of(tests, count);
+    if (a->notify)
+        code = settle(&run, tests, count, err);
+    return code == EX_OK ? status_of(tests, count) : code;
 }
 
 int wb_cmd_test(int argc, char **argv)

@@ -110,6 +110,7 @@ struct wb_conf {
     const char *user;              /* NULL: stay as started */
     const char *pid_file;
     const char *control_socket;
+    struct wb_strings notify;      /* addresses to tell when routes fail */
     const char *state_file; /* what routes did last; see tool/watch/state.h */
 
     /* deciding */

@@ -84,6 +84,9 @@ static const struct wb_option top_options[] = {
     ROW(TEXT, "control_socket", IN(wb_conf, control_socket),
         .fallback = "/run/waybill/control.sock",
         .help = "socket of `waybill reload` and `waybill status`"),
+    ROW(LIST, "notify", IN(wb_conf, notify),
+        .help = "addresses that are told when a route begins or ceases to "
+                "fail"),
     ROW(PATH, "state_file", IN(wb_conf, state_file),
         .fallback = "/var/lib/waybill/routes.json",
         .help = "what `waybill pop-login` and `waybill test` remember"),
@@ -243,7 +246,6 @@ static const struct wb_schema_section sections[] = {
 static const struct {
     const char *kind, *option, *word;
 } later[] = {
-    {"", "notify", NULL},
     {"", "mta", "sendmail"},
     {"route", "preset", NULL},
     {"route", "from", NULL},

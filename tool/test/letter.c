@@ -9,11 +9,12 @@
 #include "tool/maps/memory.h"
 
 /* Most providers let an account send from its own address only. */
-static const char *own_address(const struct wb_route *route)
+static const char *own_address(const struct wb_conf *conf,
+                               const struct wb_route *route)
 {
-    return route->username != NULL && strchr(route->username, '@') != NULL
-               ? route->username
-               : NULL;
+    if (route->username != NULL && strchr(route->username, '@') != NULL)
+        return route->username;
+    return conf->notify.count > 0 ? conf->notify.items[0] : NULL;
 }
 
 static int parse(struct wb_pool *pool, const char *option, const char *text,
@@ -53,13 +54,13 @@ static int apply_return_path(const struct wb_conf *conf,
     return wb_return_path_apply(conf, rp, env, to, pool, out, err);
 }
 
-static const char *mail_date(struct wb_pool *pool, int64_t now_s)
+const char *wb_mail_date(struct wb_pool *pool, int64_t at_s)
 {
     char text[40] = "";
-    time_t now = (time_t)now_s;
+    time_t at = (time_t)at_s;
     struct tm tm;
 
-    if (localtime_r(&now, &tm) != NULL)
+    if (localtime_r(&at, &tm) != NULL)
         strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S %z", &tm);
     return wb_say(pool, "%s", text);
 }
@@ -93,7 +94,7 @@ static const char *write_letter(const struct wb_conf *conf,
                   "\r\n"
                   "This is a test mail by route %s: whoever reads it knows "
                   "that the route works.\r\n",
-                  from->text, to->text, route->name, mail_date(pool, now_s),
+                  from->text, to->text, route->name, wb_mail_date(pool, now_s),
                   message_id(pool, now_s, from->domain), conf->tag_header,
                   route->name, route->name);
 }
@@ -108,7 +109,7 @@ int wb_test_mail_make(const struct wb_conf *conf, const struct wb_route *route,
     int code;
 
     if (from == NULL)
-        from = own_address(route);
+        from = own_address(conf, route);
     if (from == NULL)
         return wb_err_set(err, EX_USAGE,
                           "route %s has no sender of its own; --from ADDRESS "

@@ -15,7 +15,8 @@ struct wb_test_mail {
 };
 
 /* The mail as one from `from` to `to` would leave by this route. from: NULL
- * for the route's own: its username where that is an address.
+ * for the route's own: its username where that is an address, or the first of
+ * notify.
  * now_s: seconds since 1970 (UTC). Lives in pool.
  * Returns EX_OK, EX_USAGE (there is no sender), EX_DATAERR (one of them is no
  * address, or the sender has no return path) or EX_TEMPFAIL, with *err. */
@@ -23,5 +24,8 @@ int wb_test_mail_make(const struct wb_conf *conf, const struct wb_route *route,
                       const char *from, const char *to, int64_t now_s,
                       struct wb_pool *pool, struct wb_test_mail *out,
                       struct wb_err *err);
+
+/* "Tue, 24 Nov 2026 02:17:56 +0000" (RFC 5322, 3.3) in pool, local time. */
+const char *wb_mail_date(struct wb_pool *pool, int64_t at_s);
 
 #endif

@@ -4,7 +4,7 @@
 #include <sysexits.h>
 
 #include "tool/maps/memory.h"
-#include "tool/maps/run.h"
+#include "tool/maps/postconf.h"
 
 static struct wb_fault fault(enum wb_cause cause, const char *text)
 {
@@ -43,31 +43,17 @@ static const char *answer_to(struct wb_pool *pool, const char *answers,
     return NULL;
 }
 
-static int installed_transport_maps(struct wb_tables *t, struct wb_strings *out,
-                                    struct wb_err *err)
-{
-    const char *const argv[] = {"postconf",       "-c", t->site.dir, "-xh",
-                                "transport_maps", NULL};
-    struct wb_run run = {.argv = argv};
-    int code = wb_run(t->pool, &run, err);
-
-    if (code == EX_OK && run.status != 0)
-        code = wb_err_set(err, EX_CONFIG, "postconf: %s",
-                          wb_run_errors(t->pool, &run));
-    if (code == EX_OK)
-        *out = wb_cf_list(t->pool, run.out);
-    return code;
-}
-
 /* What transport_maps answers to the probes, up to waybill's own table: what
  * stands before it may answer first. */
 static int ask_transport(struct wb_tables *t, struct wb_err *err)
 {
     const char *own = wb_say(t->pool, "pcre:%s/transport.pcre", t->site.maps);
+    const char *const name = "transport_maps", *maps = "";
     const char *keys = probes(t);
     struct wb_strings tables;
-    int code = installed_transport_maps(t, &tables, err);
+    int code = wb_postconf_values(t->pool, t->site.dir, &name, 1, &maps, err);
 
+    tables = wb_cf_list(t->pool, maps);
     t->transport = wb_say(t->pool, "%s", "");
     for (size_t i = 0; code == EX_OK && i < tables.count; i++) {
         const char *table = tables.items[i];

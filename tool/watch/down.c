@@ -81,10 +81,9 @@ int wb_down_publish(struct wb_watch *watch, const struct wb_entries *entries,
     if (!is_changed(pool, entries, text) && !watch->must_reload)
         return EX_OK;
     watch->must_reload = true;
-    code = wb_watch_write(watch, conf, conf->state_file, err);
-    if (code == EX_OK)
-        code = wb_file_write(pool, path, wb_postfix_down(entries, pool), 0600,
-                             err);
+    /* if this fails, a run that is killed here is not made up for */
+    wb_watch_write(watch, conf, conf->state_file, NULL);
+    code = wb_file_write(pool, path, wb_postfix_down(entries, pool), 0600, err);
     if (code == EX_OK)
         code = reload(&site, err);
     watch->must_reload = code != EX_OK;

@@ -63,6 +63,9 @@ static void read_routes(struct wb_watch *w, json_t *routes)
         r->account = text_of(w->pool, object, "account");
         r->pop = read_condition(w->pool, json_object_get(object, "pop"));
         r->test = read_condition(w->pool, json_object_get(object, "test"));
+        r->is_told_failing =
+            json_is_true(json_object_get(object, "told_failing"));
+        r->told_s = number_of(object, "told");
     }
 }
 
@@ -101,7 +104,9 @@ static json_t *condition_object(const struct wb_condition *c)
 /* What was never looked at is left out. */
 static json_t *route_object(const struct wb_route_state *r)
 {
-    json_t *object = json_pack("{s:s}", "account", r->account);
+    json_t *object =
+        json_pack("{s:s, s:b, s:I}", "account", r->account, "told_failing",
+                  r->is_told_failing, "told", (json_int_t)r->told_s);
 
     if (r->pop.last_s > 0)
         json_object_set_new(object, "pop", condition_object(&r->pop));
@@ -214,7 +219,7 @@ struct wb_route_state *wb_watch_route(struct wb_watch *w, const char *name)
 }
 
 void wb_condition_note(struct wb_condition *c, const struct wb_fault *fault,
-                       int64_t now_s)
+                       const char *step, int64_t now_s)
 {
     bool was_failing = c->failures > 0;
     bool is_failing = fault->cause != WB_CAUSE_NONE;
@@ -230,7 +235,7 @@ void wb_condition_note(struct wb_condition *c, const struct wb_fault *fault,
     if (!is_failing)
         return;
     c->kind = wb_kind_name(hint->kind);
-    c->step = wb_step_name(fault->step);
+    c->step = step;
     c->words = fault->text;
     c->hint = hint->text;
 }

@@ -27,6 +27,8 @@ struct wb_route_state {
     const char *name;
     const char *account; /* of the last POP login: see wb_watch_account */
     struct wb_condition pop, test;
+    bool is_told_failing; /* what the addresses of notify know */
+    int64_t told_s;       /* since when; 0: they were never told */
 };
 
 struct wb_watch {
@@ -60,9 +62,9 @@ struct wb_route_state *wb_watch_route(struct wb_watch *watch, const char *name);
 const struct wb_route_state *wb_watch_find(const struct wb_watch *watch,
                                            const char *name);
 
-/* What fault (its cause is WB_CAUSE_NONE when all is well) says of c now.
- * Texts are kept as they are. */
+/* What fault (its cause is WB_CAUSE_NONE when all is well) at step says of c
+ * now. Texts are kept as they are. */
 void wb_condition_note(struct wb_condition *c, const struct wb_fault *fault,
-                       int64_t now_s);
+                       const char *step, int64_t now_s);
 
 #endif
