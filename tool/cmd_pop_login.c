@@ -1,7 +1,6 @@
 /* waybill pop-login: POP before SMTP, for the routes that need it. */
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <syslog.h>
@@ -61,19 +60,6 @@ static void help(void)
           stdout);
 }
 
-static int read_timeout(const char *text, unsigned *out)
-{
-    char *end;
-    unsigned long seconds = strtoul(text, &end, 10);
-
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || seconds < 1 ||
-        seconds > MOST_TIMEOUT_S)
-        return wb_tool_usage("pop-login", "--timeout %s: 1 to %d is right",
-                             text, MOST_TIMEOUT_S);
-    *out = (unsigned)seconds;
-    return EX_OK;
-}
-
 enum { OPT_MTA = 256, OPT_QUIET, OPT_TIMEOUT };
 
 /* Returns EX_OK to go on, -1 when done, or EX_USAGE. */
@@ -90,7 +76,8 @@ static int take_option(int c, struct arguments *a, char **argv)
         a->quiet = true;
         return EX_OK;
     case OPT_TIMEOUT:
-        return read_timeout(optarg, &a->timeout_s);
+        return wb_tool_number("pop-login", "--timeout", optarg, 1,
+                              MOST_TIMEOUT_S, &a->timeout_s);
     case 'h':
         help();
         return -1;

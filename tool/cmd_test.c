@@ -1,7 +1,6 @@
 /* waybill test: send a test mail by a route, step by step. */
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sysexits.h>
@@ -59,19 +58,6 @@ static void help(void)
           stdout);
 }
 
-static int read_timeout(const char *text, unsigned *out)
-{
-    char *end;
-    unsigned long seconds = strtoul(text, &end, 10);
-
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || seconds < 1 ||
-        seconds > MOST_TIMEOUT_S)
-        return wb_tool_usage("test", "--timeout %s: 1 to %d is right", text,
-                             MOST_TIMEOUT_S);
-    *out = (unsigned)seconds;
-    return EX_OK;
-}
-
 enum {
     OPT_TO = 256,
     OPT_FROM,
@@ -106,7 +92,8 @@ static int take_option(int c, struct arguments *a, char **argv)
         a->without_tables = true;
         break;
     case OPT_TIMEOUT:
-        return read_timeout(optarg, &a->timeout_s);
+        return wb_tool_number("test", "--timeout", optarg, 1, MOST_TIMEOUT_S,
+                              &a->timeout_s);
     case OPT_QUIET:
         a->quiet = true;
         break;

@@ -1,6 +1,8 @@
 /* What the commands share. */
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sysexits.h>
 
 #include "tool/tool.h"
@@ -40,4 +42,18 @@ int wb_tool_usage(const char *command, const char *format, ...)
     va_end(args);
     fprintf(stderr, "; try waybill %s --help\n", command);
     return EX_USAGE;
+}
+
+int wb_tool_number(const char *command, const char *option, const char *text,
+                   unsigned min, unsigned max, unsigned *out)
+{
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
+
+    if (!isdigit((unsigned char)*text) || *end != '\0' || number < min ||
+        number > max)
+        return wb_tool_usage(command, "%s %s: %u to %u is right", option, text,
+                             min, max);
+    *out = (unsigned)number;
+    return EX_OK;
 }

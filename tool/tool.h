@@ -27,4 +27,9 @@ int wb_tool_load_quietly(const char *path, enum wb_conf_use use,
 int wb_tool_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Read the value of a command's option: digits alone, min to max.
+ * Returns EX_OK or EX_USAGE. */
+int wb_tool_number(const char *command, const char *option, const char *text,
+                   unsigned min, unsigned max, unsigned *out);
+
 #endif

@@ -163,7 +163,7 @@ static int prove_routes(struct wb_site *site, const struct wb_entries *e,
                         struct wb_err *err)
 {
     struct wb_strings tables;
-    char *keys, *wanted, *answer = NULL;
+    char *keys, *wanted, *answer = wb_say(site->pool, "%s", "");
     int code = transport_tables(site, &tables, err);
 
     if (code != EX_OK || e->way_count == 0)

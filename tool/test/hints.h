@@ -72,10 +72,10 @@ struct wb_fault {
 struct wb_hint {
     enum wb_step step;
     enum wb_cause cause;
-    int code;          /* 0: any; 4 and 5: all that begin so; else this one */
-    const char *words; /* any of these, parted by '|', in any case; NULL: any */
+    int code; /* 0: any; 4 and 5: all that begin so; else this one */
     enum wb_kind kind;
-    const char *text; /* what to do */
+    const char *words; /* any of these, parted by '|', in any case; NULL: any */
+    const char *text;  /* what to do */
 };
 
 /* The first row that fits; one always does. Not for WB_CAUSE_NONE. */
