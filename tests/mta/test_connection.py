@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import AuthRelay, Lab, free_port, run
+from lab import AuthRelay, Lab, build_directory, free_port, run
 from prerequisites import need
 
 PASSWORD = "a secret:with#odd octets"
@@ -88,6 +88,8 @@ def lab(programs):
 
 @pytest.fixture(autouse=True)
 def nothing_left(lab):
+    for server in (lab.mx, lab.provider.postfix, lab.strict.postfix):
+        server.wait_until_empty()
     for sink in (lab.got, lab.default, lab.plain):
         sink.clear()
 
@@ -388,6 +390,93 @@ def test_edits_by_hand_are_found(lab, file, what, by, text):
         ask(lab, name, "--no-tables")
     finally:
         path.write_text(before)
+
+
+# A host that only /etc/hosts knows.
+
+DNS = "127.0.0.87"
+
+
+@pytest.fixture
+def dns(lab, tmp_path):
+    """A Postfix that asks the DNS, and a name server that knows nothing but
+    what a test puts into it."""
+    if run(["unshare", "--mount", "true"], ok=None).returncode:
+        pytest.skip("no mount namespace for a resolv.conf of our own")
+    main = lab.mx.etc / "main.cf"
+    before = main.read_text()
+    main.write_text(before.replace("disable_dns_lookups = yes", "disable_dns_lookups = no")
+                    .replace("smtp_host_lookup = native", "smtp_host_lookup = dns"))
+    (tmp_path / "resolv.conf").write_text(f"nameserver {DNS}\noptions attempts:1 timeout:1\n")
+    server = NameServer()
+    server.resolv_conf = tmp_path / "resolv.conf"
+    try:
+        yield server
+    finally:
+        server.stop()
+        main.write_text(before)
+
+
+def ask_with(lab, dns, name, ok):
+    lab.mx.age()
+    mount = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+    done = run(["unshare", "--mount", "sh", "-c", mount, dns.resolv_conf,
+                build_directory() / "waybill", "test", "-c", lab.waybill.conf, name, "--json",
+                "--to", "you@rcpt.test", "--from", "info@example.com"], ok=(ok,))
+    return json.loads(done.stdout)[0]
+
+
+def test_a_host_that_postfix_would_not_find(lab, dns):
+    found = ask_with(lab, dns, "starttls", 68)
+    assert (found["result"], found["failed_at"]) == ("resolve", "tables")
+    assert found["reply"] == "the DNS does not know localhost"
+    assert "smtp_host_lookup" in found["hint"]
+    dns.knows[b"localhost"] = bytes([127, 0, 0, 1])
+    assert ask_with(lab, dns, "starttls", 0)["result"] == "ok"
+
+
+def test_a_name_server_that_fails_proves_nothing(lab, dns):
+    dns.fails = True
+    assert ask_with(lab, dns, "starttls", 0)["result"] == "ok"
+    assert ask_with(lab, dns, "by-address", 0)["result"] == "ok"
+
+
+class NameServer:
+    """Answers questions for addresses (RFC 1035) by UDP."""
+
+    def __init__(self):
+        self.knows, self.fails = {}, False
+        server = self
+
+        class Query(socketserver.BaseRequestHandler):
+            def handle(self):
+                data, sock = self.request
+                sock.sendto(server.answer(data), self.client_address)
+
+        self._server = socketserver.UDPServer((DNS, 53), Query)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,),
+                                        daemon=True)
+        self._thread.start()
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(10)
+
+    def answer(self, query):
+        end = query.index(b"\0", 12)
+        question, kind = query[12:end + 5], query[end + 1:end + 3]
+        labels, rest = [], query[12:end]
+        while rest:
+            labels.append(rest[1:1 + rest[0]])
+            rest = rest[1 + rest[0]:]
+        known = self.knows.get(b".".join(labels).lower())
+        code = 2 if self.fails else 0 if known else 3
+        record = b""
+        if known and kind == b"\0\1" and not self.fails:
+            record = b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + known
+        return (query[:2] + bytes([0x81, 0x80 | code]) + b"\0\1\0" + bytes([bool(record)])
+                + b"\0\0\0\0" + question + record)
 
 
 # A server that repeats what it is told.

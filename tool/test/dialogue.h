@@ -19,6 +19,8 @@ struct wb_source {
     const char *helo;
     const char *bind_ipv4, *bind_ipv6; /* NULL: any */
     bool no_ipv4, no_ipv6;
+    bool asks_dns_alone; /* for a relay's address, not /etc/hosts and the like
+                          */
 };
 
 struct wb_step_done {

@@ -217,6 +217,10 @@ static const struct wb_hint hints[] = {
     {TABLES, WB_CAUSE_MARKED_DOWN, 0, WB_KIND_TEMPORARY, NULL,
      "Mail by this route waits in the queue until its POP login works. Run "
      "waybill pop-login and see what it says."},
+    {TABLES, WB_CAUSE_NOT_IN_DNS, 0, WB_KIND_RESOLVE, NULL,
+     "Only this machine knows the host, by /etc/hosts or the like, and Postfix "
+     "asks the DNS alone. Put the name into the DNS, or set smtp_host_lookup = "
+     "dns, native in main.cf."},
     {TABLES, WB_CAUSE_OTHER, 0, WB_KIND_INTERNAL, NULL,
      "Postfix could not be asked. Run this as root, and see whether postconf "
      "and postmap work."},

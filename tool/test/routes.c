@@ -4,12 +4,29 @@
 
 #include "tool/maps/memory.h"
 #include "tool/maps/password.h"
+#include "tool/test/names.h"
 #include "tool/test/source.h"
 #include "tool/watch/pop.h"
+
+/* The host was found; would Postfix find it? */
+static void look_into_dns(struct wb_route_test *t)
+{
+    const char *host = t->route->host;
+
+    if (t->tables.cause != WB_CAUSE_NONE || !t->run->source.asks_dns_alone ||
+        host[0] == '[' || wb_dns_knows(host, &t->run->source) != WB_NO)
+        return;
+    t->tables = (struct wb_fault){
+        .step = WB_STEP_TABLES,
+        .cause = WB_CAUSE_NOT_IN_DNS,
+        .text = wb_say(t->run->pool, "the DNS does not know %s", host)};
+}
 
 /* The first thing that went wrong; the tables come last. */
 static void end(struct wb_route_test *t)
 {
+    if (t->has_tables && t->smtp.address != NULL)
+        look_into_dns(t);
     if (t->fault.cause == WB_CAUSE_NONE)
         t->fault = t->pop.fault;
     if (t->fault.cause == WB_CAUSE_NONE)

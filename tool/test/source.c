@@ -24,16 +24,17 @@ static const char *or_null(const char *value)
 int wb_source_read(struct wb_pool *pool, const char *dir, struct wb_source *out,
                    struct wb_err *err)
 {
-    static const char *const names[] = {"smtp_helo_name", "inet_protocols",
-                                        "smtp_bind_address",
-                                        "smtp_bind_address6"};
-    const char *values[4];
+    static const char *const names[] = {
+        "smtp_helo_name",        "inet_protocols",   "smtp_bind_address",
+        "smtp_bind_address6",    "smtp_host_lookup", "disable_dns_lookups",
+        "smtp_dns_support_level"};
+    const char *values[7];
     int code;
 
     *out = (struct wb_source){.helo = host_name(pool)};
     if (dir == NULL)
         return EX_OK;
-    code = wb_postconf_values(pool, dir, names, 4, values, err);
+    code = wb_postconf_values(pool, dir, names, 7, values, err);
     if (code != EX_OK)
         return code;
     if (*values[0] != '\0')
@@ -44,5 +45,8 @@ int wb_source_read(struct wb_pool *pool, const char *dir, struct wb_source *out,
     }
     out->bind_ipv4 = or_null(values[2]);
     out->bind_ipv6 = or_null(values[3]);
+    out->asks_dns_alone = strstr(values[4], "native") == NULL &&
+                          strcmp(values[5], "yes") != 0 &&
+                          strcmp(values[6], "disabled") != 0;
     return EX_OK;
 }
