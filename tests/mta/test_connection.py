@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socketserver
+import subprocess
 import threading
 from pathlib import Path
 
@@ -288,6 +289,18 @@ def test_a_refused_sender(lab):
     found, = ask_json(lab, "owner", sender="info@example.org", status=65)
     assert (found["result"], found["failed_at"]) == ("sender", "rcpt")
     assert "not owned by user" in found["reply"] and "may not send" in found["hint"]
+
+
+def test_each_step_is_told_when_it_is_done(lab):
+    """While the server keeps silent, the steps before are on the screen."""
+    command = [build_directory() / "waybill", "test", "-c", lab.waybill.conf, "plain-to-tls",
+               "--no-tables", "--timeout", "5", "--to", "a@b.test", "--from", "a@b.test"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          text=True) as test:
+        first = [test.stdout.readline().split()[0] for _ in range(3)]
+        assert first == ["route", "resolve", "connect"] and test.poll() is None
+        assert "greeting" in test.stdout.read()
+    assert test.returncode == 76
 
 
 # Several, and in a script.
