@@ -40,7 +40,7 @@ WEBHOOK_LIBS = $(shell pkg-config --libs $(WEBHOOK_PKGS))
 
 RULES_SRC  = $(wildcard rules/*/*.c)
 MILTER_SRC = $(wildcard milter/*.c milter/base/*.c)
-TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c tool/dns/*.c)
+TOOL_SRC   = $(wildcard tool/*.c tool/*/*.c)
 WEBHOOK_SRC = $(wildcard webhook/*.c webhook/*/*.c)
 UNIT_SRC   = $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   = $(wildcard tests/fuzz/fuzz_*.c)
@@ -51,8 +51,8 @@ WEBHOOK_OBJ = $(WEBHOOK_SRC:%.c=$B/obj/%.o)
 BASE_OBJ   = $(filter $B/obj/milter/base/%,$(MILTER_OBJ))
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
 ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $(FUZZ_SRC)
-ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/maps/*.h \
-             tool/dns/*.h webhook/*.h webhook/*/*.h tests/unit/*.h)
+ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/*/*.h \
+             webhook/*.h webhook/*/*.h tests/unit/*.h)
 
 .PHONY: all unit demo check fuzz fuzz-cover bench-routes install uninstall clean \
         format analyze
@@ -86,7 +86,10 @@ $B/waybill: $(TOOL_OBJ) $B/libwebhook.a $B/librules.a
 $B/unit/%: tests/unit/%.c $B/libwebhook.a $B/librules.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< \
-		$B/libwebhook.a $B/librules.a -lcmocka $(WEBHOOK_LIBS) $(PKG_LIBS)
+		$(filter %.o,$^) $B/libwebhook.a $B/librules.a -lcmocka $(WEBHOOK_LIBS) $(PKG_LIBS)
+
+# What a unit test needs beside the core.
+$B/unit/test_hints: $B/obj/tool/test/hints.o
 
 $B/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -191,8 +194,10 @@ install: all
 	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -m 644 contrib/waybill.conf.sample $(DESTDIR)$(DATADIR)/
 	$(INSTALL) -m 644 rules/presets/*.conf $(DESTDIR)$(DATADIR)/presets/
-	$(INSTALL) -m 644 contrib/waybill-milter.service \
-		contrib/waybill-lmtp.service $(DESTDIR)$(DATADIR)/
+	$(INSTALL) -m 644 contrib/waybill-milter.service contrib/waybill-lmtp.service \
+		contrib/waybill-pop.service contrib/waybill-pop.timer \
+		contrib/waybill-test.service contrib/waybill-test.timer \
+		$(DESTDIR)$(DATADIR)/
 
 # The configuration in $(SYSCONFDIR)/waybill is the admin's and stays.
 uninstall:

@@ -182,6 +182,14 @@ const struct wb_raw_section *wb_preset_fill(struct wb_checker *c,
 void wb_preset_judge(struct wb_checker *c, const struct wb_preset *preset,
                      const struct wb_raw_section *raw);
 
+/* Take ":8080" off the end of "host:8080" or "[::1]:8080"; *port is 0 without
+ * one. Returns false when it is no port. */
+bool wb_port_take(char *authority, unsigned *port);
+
+/* pop.c: POP before SMTP of a route. */
+void wb_pop_check(struct wb_checker *c, const struct wb_raw_section *raw,
+                  struct wb_route *route);
+
 /* files.c: the files that a configuration names. */
 void wb_secret_check(struct wb_checker *c, const struct wb_raw_section *top);
 void wb_password_check(struct wb_checker *c, const struct wb_raw_option *option,

@@ -350,6 +350,14 @@ static void require_host(struct wb_checker *c, const struct wb_raw_section *raw,
         c->is_out_of_memory = true;
 }
 
+/* With auth = none the account is for POP before SMTP alone. */
+static bool has_login(const struct wb_raw_section *raw)
+{
+    const char *auth = wb_raw_text(raw, "auth");
+
+    return wb_raw_text(raw, "username") && !(auth && strcmp(auth, "none") == 0);
+}
+
 static void check_host(struct wb_checker *c, const struct wb_raw_section *raw,
                        struct wb_route *r)
 {
@@ -361,7 +369,7 @@ static void check_host(struct wb_checker *c, const struct wb_raw_section *raw,
     require_host(c, raw, r);
     r->host = take_scheme(c, raw, r, &is_tls);
     if (!is_tls && !wb_raw_text(raw, "tls"))
-        r->tls = r->username ? WB_TLS_STARTTLS : WB_TLS_NONE;
+        r->tls = has_login(raw) ? WB_TLS_STARTTLS : WB_TLS_NONE;
     if (r->port == 465 && r->tls != WB_TLS_IMPLICIT)
         wb_problem_add(c->problems, WB_WARNING, wb_raw_find(raw, "port")->file,
                        wb_raw_find(raw, "port")->line, "port",
@@ -421,7 +429,7 @@ static void check_together(struct wb_checker *c,
                    "without username; add username = NAME");
     if (auth && !is_none && !username)
         tell_apart(c, raw, "auth", "without username; add username = NAME");
-    if (is_none && username)
+    if (is_none && username && !wb_raw_text(raw, "pop_before_smtp"))
         tell_apart(c, raw, "auth",
                    "none contradicts username; leave one of them out");
 }
@@ -438,6 +446,7 @@ static void check_account(struct wb_checker *c,
     if (c->use == WB_USE_CHECK && r->password_file)
         wb_password_check(c, wb_raw_find(raw, "password_file"),
                           r->password_file);
+    wb_pop_check(c, raw, r);
     if (r->auth == WB_AUTH_NONE)
         r->username = r->password_file = NULL;
 }
