@@ -40,7 +40,7 @@ WEBHOOK_LIBS = $(shell pkg-config --libs $(WEBHOOK_PKGS))
 
 RULES_SRC  = $(wildcard rules/*/*.c)
 MILTER_SRC = $(wildcard milter/*.c milter/base/*.c)
-TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c tool/dns/*.c)
+TOOL_SRC   = $(wildcard tool/*.c tool/*/*.c)
 WEBHOOK_SRC = $(wildcard webhook/*.c webhook/*/*.c)
 UNIT_SRC   = $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   = $(wildcard tests/fuzz/fuzz_*.c)
@@ -53,8 +53,8 @@ BASE_OBJ   = $(filter $B/obj/milter/base/%,$(MILTER_OBJ))
 TESTED     = $B/libcallbacks.a $B/libwebhook.a $B/librules.a
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
 ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $(FUZZ_SRC)
-ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/maps/*.h \
-             tool/dns/*.h webhook/*.h webhook/*/*.h tests/unit/*.h)
+ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/*/*.h \
+             webhook/*.h webhook/*/*.h tests/unit/*.h)
 
 .PHONY: all unit demo check fuzz fuzz-cover bench-routes install uninstall clean \
         format analyze
@@ -93,7 +93,10 @@ $B/waybill: $(TOOL_OBJ) $B/libwebhook.a $B/librules.a
 $B/unit/%: tests/unit/%.c $(TESTED)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< \
-		$(TESTED) -lcmocka $(WEBHOOK_LIBS) $(PKG_LIBS)
+		$(filter %.o,$^) $(TESTED) -lcmocka $(WEBHOOK_LIBS) $(PKG_LIBS)
+
+# What a unit test needs beside the core.
+$B/unit/test_hints: $B/obj/tool/test/hints.o
 
 $B/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -202,8 +205,10 @@ install: all
 	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -m 644 contrib/waybill.conf.sample $(DESTDIR)$(DATADIR)/
 	$(INSTALL) -m 644 rules/presets/*.conf $(DESTDIR)$(DATADIR)/presets/
-	$(INSTALL) -m 644 contrib/waybill-milter.service \
-		contrib/waybill-lmtp.service $(DESTDIR)$(DATADIR)/
+	$(INSTALL) -m 644 contrib/waybill-milter.service contrib/waybill-lmtp.service \
+		contrib/waybill-pop.service contrib/waybill-pop.timer \
+		contrib/waybill-test.service contrib/waybill-test.timer \
+		$(DESTDIR)$(DATADIR)/
 
 # The configuration in $(SYSCONFDIR)/waybill is the admin's and stays.
 uninstall:

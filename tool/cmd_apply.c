@@ -9,6 +9,7 @@
 #include "tool/maps/apply.h"
 #include "tool/maps/memory.h"
 #include "tool/tool.h"
+#include "tool/watch/pop.h"
 
 struct arguments {
     const char *path, *dir;
@@ -243,6 +244,8 @@ static int run(struct wb_site *site, struct wb_pool *pool,
         return wb_apply_undo(site, &undo, err);
     if (code == EX_OK)
         code = wb_entries_make(conf, pool, site->maps, &entries, err);
+    if (code == EX_OK)
+        wb_pop_mark_now(pool, &entries);
     if (code == EX_OK)
         code = apply(site, &entries, a, &problems, err);
     wb_problems_free(&problems);

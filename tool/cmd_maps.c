@@ -7,6 +7,7 @@
 #include "tool/maps/memory.h"
 #include "tool/maps/publish.h"
 #include "tool/tool.h"
+#include "tool/watch/pop.h"
 
 static void help(void)
 {
@@ -32,6 +33,7 @@ static int write_maps(const struct wb_conf *conf, struct wb_pool *pool,
 
     if (code != EX_OK)
         return code;
+    wb_pop_mark_now(pool, &entries);
     domains = wb_postfix_domains(&entries, pool);
     wb_postfix_files(&entries, pool, &domains, true, &files);
     code = wb_publish_compare(pool, dir, &files, &changes, &count, err);

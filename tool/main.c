@@ -15,6 +15,8 @@ static const struct {
      "show what would be done with a message, and why"},
     {"maps", wb_cmd_maps, "write the MTA's tables to a folder"},
     {"apply", wb_cmd_apply, "install them into the MTA, or undo that"},
+    {"test", wb_cmd_test, "send a test mail by a route, step by step"},
+    {"pop-login", wb_cmd_pop_login, "log in where POP comes before SMTP"},
     {"return-path", wb_cmd_return_path,
      "make a return address, read one that came back, rotate keys"},
     {"dns", wb_cmd_dns, "print the DNS records that are needed, and why"},

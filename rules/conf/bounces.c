@@ -1,6 +1,7 @@
-/* Can bounces go where their section says? What a section cannot know by
- * itself: it depends on the return paths and the inbound domains. */
+/* The checks of the section of bounces, and whether they can go where it says,
+ * which depends on the return paths and the inbound domains. */
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "conf/check.h"
@@ -111,4 +112,86 @@ void wb_bounces_check(struct wb_checker *c)
     /* what is missing may stand in text that was not read */
     if (sender_option(c) != NULL && !c->is_broken && !c->lacks_sections)
         check_senders(c);
+}
+
+/* Does either of the two say where? Asked of the text, so that a word that was
+ * refused asks for nothing. */
+static bool goes_to(const struct wb_raw_section *raw, const char *where)
+{
+    const char *deliver = wb_raw_text(raw, "deliver");
+    const char *replies = wb_raw_text(raw, "replies");
+
+    return strcmp(deliver ? deliver : "webhook", where) == 0 ||
+           (replies && strcmp(replies, where) == 0);
+}
+
+/* An option of the way that bears its name. */
+static void check_way(struct wb_checker *c, const struct wb_raw_section *raw,
+                      const char *name)
+{
+    const char *text = wb_raw_text(raw, name);
+
+    if (goes_to(raw, name))
+        wb_section_require(c, raw, name, text);
+    else if (text)
+        wb_problem_add(
+            c->problems, WB_WARNING, raw->file, wb_raw_find(raw, name)->line,
+            name, "has no effect: neither deliver nor replies is %s", name);
+}
+
+/* waybill-lmtp makes the file, but not the folder that it lies in. */
+static void check_log_file(struct wb_checker *c,
+                           const struct wb_raw_section *raw,
+                           const struct wb_bounces *b)
+{
+    const char *slash = b->log_file ? strrchr(b->log_file, '/') : NULL;
+    const char *report = wb_raw_text(raw, "report"), *folder;
+    struct stat st;
+
+    if (b->report != WB_REPORT_WEBHOOK)
+        wb_section_require(c, raw, "log_file", b->log_file);
+    else if (b->log_file && (!report || strcmp(report, "webhook") == 0))
+        wb_option_tell(c, wb_raw_find(raw, "log_file"),
+                       "nothing is written there; with report = log or both "
+                       "it is right");
+    if (!slash || (c->use != WB_USE_LMTP && c->use != WB_USE_CHECK))
+        return;
+    folder = wb_pool_strndup(c->pool, b->log_file,
+                             (size_t)(slash - b->log_file) + 1);
+    if (!folder)
+        c->is_out_of_memory = true;
+    else if (stat(folder, &st) || !S_ISDIR(st.st_mode))
+        wb_option_tell(c, wb_raw_find(raw, "log_file"),
+                       "there is no folder %s; make it, and give it to "
+                       "lmtp_user",
+                       folder);
+}
+
+void wb_bounces_section_check(struct wb_checker *c,
+                              const struct wb_raw_section *raw)
+{
+    const struct wb_name *webhook;
+    struct wb_bounces *b = &c->conf->bounces;
+
+    if (c->bounces) {
+        wb_problem_add(c->problems, WB_ERROR, raw->file, raw->line, raw->kind,
+                       "given twice, first at %s:%u; give it once",
+                       c->bounces->file, c->bounces->line);
+        return;
+    }
+    c->bounces = raw;
+    b->origin = wb_section_origin(c, raw);
+    wb_section_convert(c, wb_schema_section(raw->kind), raw, b);
+    if (!wb_raw_text(raw, "replies"))
+        b->replies = b->deliver;
+    wb_section_require(c, raw, "domains", b->domains.count);
+    check_way(c, raw, "webhook");
+    check_way(c, raw, "address");
+    webhook = wb_refer_one(c, raw, "webhook", "webhook", &c->webhooks);
+    if (webhook && goes_to(raw, "webhook"))
+        b->webhook = &c->conf->webhooks[webhook->index];
+    /* what tells a bounce from a reply */
+    wb_header_want(c, "Content-Type");
+    wb_header_want(c, "Auto-Submitted");
+    check_log_file(c, raw, b);
 }

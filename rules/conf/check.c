@@ -5,6 +5,7 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 static void merge_option(struct wb_checker *c, struct wb_raw_section *all,
                          const struct wb_raw_option *option)
@@ -164,6 +165,26 @@ static void check_listeners(struct wb_checker *c,
                        c->conf->again_listener);
 }
 
+static void check_notify(struct wb_checker *c, const struct wb_raw_section *top)
+{
+    const struct wb_raw_option *option = wb_raw_find(top, "notify");
+
+    for (size_t i = 0; option && i < option->count; i++) {
+        const char *text = option->values[i].text;
+        struct wb_address address = {.domain = NULL};
+        struct wb_err why;
+        int rc = wb_address_parse(c->scratch, text, &address, &why);
+        if (rc == EX_OSERR)
+            c->is_out_of_memory = true;
+        else if (*text && (rc != EX_OK || !address.domain))
+            wb_problem_add(c->problems, WB_ERROR, option->file,
+                           option->values[i].line, option->name,
+                           "\"%s\" is not an address; postmaster@example.com "
+                           "is right",
+                           text);
+    }
+}
+
 static void check_top(struct wb_checker *c, const struct wb_raw_section *top)
 {
     static const char *const sockets[] = {"socket", "lmtp_socket"};
@@ -174,6 +195,7 @@ static void check_top(struct wb_checker *c, const struct wb_raw_section *top)
     check_absolute(c, top);
     check_networks(c, top);
     check_loopback_milters(c, top);
+    check_notify(c, top);
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
         if ((text = wb_raw_text(top, sockets[i])))
             judge(c, top, sockets[i], wb_socket_fault(text));

@@ -68,6 +68,40 @@ void wb_sections_check(struct wb_checker *c, const struct wb_raw *raw,
 /* The milter must hand this header over: something reads it. */
 void wb_header_want(struct wb_checker *c, const char *name);
 
+/* The same for the name that option has; a wrong one is told. */
+void wb_header_name_take(struct wb_checker *c,
+                         const struct wb_raw_option *option, const char *name);
+
+/* Compile the value i of option into *out; what is wrong is told. */
+void wb_pattern_take(struct wb_checker *c, const struct wb_raw_option *option,
+                     size_t i, struct wb_pattern **out);
+
+/* Tell what is wrong with a section as a whole. */
+void wb_section_tell(struct wb_checker *c, const struct wb_raw_section *raw,
+                     const char *text);
+
+/* Tell that an option that there must be is empty or missing, unless it is
+ * there; in half a file it may only be unread. */
+void wb_section_require(struct wb_checker *c, const struct wb_raw_section *raw,
+                        const char *name, bool is_there);
+
+/* Where a section stands. Lives with the configuration. */
+struct wb_origin wb_section_origin(struct wb_checker *c,
+                                   const struct wb_raw_section *raw);
+
+/* Take the section's name for the item at index, in lower case if it is to be
+ * a label. Returns NULL when out of memory (noted); what is wrong is told. */
+const char *wb_section_name(struct wb_checker *c,
+                            const struct wb_raw_section *raw, bool is_label,
+                            struct wb_names *names, size_t index);
+
+/* route.c, bounces.c, inbound.c: check one section of its kind, and add it to
+ * the configuration. */
+void wb_route_check(struct wb_checker *c, const struct wb_raw_section *raw);
+void wb_bounces_section_check(struct wb_checker *c,
+                              const struct wb_raw_section *raw);
+void wb_inbound_check(struct wb_checker *c, const struct wb_raw_section *raw);
+
 /* from.c: what a route says of its mail's sender. */
 
 /* from and reply_to. */
@@ -105,7 +139,7 @@ void wb_route_check_certificate(struct wb_checker *c,
                                 const struct wb_raw_section *raw,
                                 const struct wb_route *r);
 
-/* sections.c: host in lower case; an address in brackets, so that no MTA takes
+/* route.c: host in lower case; an address in brackets, so that no MTA takes
  * it for a name. Lives in p; NULL when out of memory. */
 const char *wb_host_canonical(struct wb_pool *p, const char *host);
 
@@ -120,6 +154,12 @@ void wb_fallbacks_resolve(struct wb_checker *c);
 struct wb_name *wb_refer(struct wb_checker *c,
                          const struct wb_raw_option *option, size_t i,
                          const char *what, const struct wb_names *names);
+
+/* The same for an option of raw that is not a list; NULL without one. */
+struct wb_name *wb_refer_one(struct wb_checker *c,
+                             const struct wb_raw_section *raw,
+                             const char *option, const char *what,
+                             const struct wb_names *names);
 
 /* webhook.c: check what a converted webhook section says beyond its name and
  * url, and read the files that it names. */
@@ -181,6 +221,14 @@ const struct wb_raw_section *wb_preset_fill(struct wb_checker *c,
 /* Tell what in a filled route does not go with its preset. */
 void wb_preset_judge(struct wb_checker *c, const struct wb_preset *preset,
                      const struct wb_raw_section *raw);
+
+/* Take ":8080" off the end of "host:8080" or "[::1]:8080"; *port is 0 without
+ * one. Returns false when it is no port. */
+bool wb_port_take(char *authority, unsigned *port);
+
+/* pop.c: POP before SMTP of a route. */
+void wb_pop_check(struct wb_checker *c, const struct wb_raw_section *raw,
+                  struct wb_route *route);
 
 /* files.c: the files that a configuration names. */
 void wb_secret_check(struct wb_checker *c, const struct wb_raw_section *top);

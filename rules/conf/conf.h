@@ -61,6 +61,16 @@ struct wb_relay {
     const char *password_file;
 };
 
+/* A login at a POP3 server, which opens a relay for a while. */
+struct wb_pop {
+    const char *host; /* as a route's; NULL: none is needed */
+    unsigned port;
+    enum wb_tls tls;
+    bool is_tls_optional; /* STLS only where it is offered */
+    const char *username, *password_file;
+    unsigned interval_s; /* how long a login is good for */
+};
+
 /* A way out. The built-in route "direct" has is_direct and no host. */
 struct wb_route {
     const char *name; /* a DNS label, lower case */
@@ -82,6 +92,7 @@ struct wb_route {
     unsigned concurrency;    /* connections at a time; 0: the MTA's default */
     unsigned max_recipients; /* of a message; 0: the MTA's default */
     size_t max_octets;       /* of a message; 0: no limit */
+    struct wb_pop pop;       /* POP before SMTP */
     const struct wb_return_path *return_path; /* NULL: chosen by the sender */
     const char *from; /* the header From of its mail, encoded and folded (LF
                        * and white space); NULL: From stays */
@@ -180,6 +191,8 @@ struct wb_conf {
     const char *lmtp_pid_file; /* NULL: none */
     unsigned lmtp_max_connections;
     const char *spool_directory; /* for messages while they are posted */
+    struct wb_strings notify;    /* addresses to tell when routes fail */
+    const char *state_file; /* what routes did last; see tool/watch/state.h */
 
     /* deciding */
     const char *tag_header;

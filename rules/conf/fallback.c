@@ -138,6 +138,10 @@ static bool take_route(struct wb_checker *c, const struct wb_route *route,
         tell(c, option, i, "names no relay; a route with a host is right");
     else if (other == route)
         tell(c, option, i, "is this route itself; leave it out");
+    else if (other->pop.host)
+        tell(c, option, i,
+             "needs a POP login first (pop_before_smtp), which Postfix cannot "
+             "wait for between two relays; a route without it is right");
     else if (fault && !c->is_broken)
         tell(c, option, i,
              "has another %s; the relays of one route share tls, auth, "

@@ -140,6 +140,12 @@ static const struct wb_option top_options[] = {
     ROW(TEXT, "control_socket", IN(wb_conf, control_socket),
         .fallback = "/run/waybill/control.sock",
         .help = "socket of `waybill reload` and `waybill status`"),
+    ROW(LIST, "notify", IN(wb_conf, notify),
+        .help = "addresses that are told when a route begins or ceases to "
+                "fail"),
+    ROW(PATH, "state_file", IN(wb_conf, state_file),
+        .fallback = "/var/lib/waybill/routes.json",
+        .help = "what `waybill pop-login` and `waybill test` remember"),
     ROW(PATH, "secret_file", WB_NOT_STORED, .fallback = "secret",
         .help = "keys, one a line: the first signs, all verify"),
     ROW(TEXT, "tag_header", IN(wb_conf, tag_header),
@@ -211,6 +217,10 @@ static const struct wb_option route_options[] = {
         .max = 1000, .help = "recipients of one message to the relay"),
     ROW(SIZE, "max_size_kb", IN(wb_route, max_octets), .min = 1, .max = 2097151,
         .scale = 1024, .help = "the largest message; a larger one is refused"),
+    ROW(TEXT, "pop_before_smtp", WB_NOT_STORED,
+        .help = "POP3 server at which to log in first: pop3s:// or pop3://"),
+    ROW(TEXT, "pop_interval", WB_NOT_STORED, .fallback = "5m",
+        .help = "how long such a login is good for: 1m to 60m"),
     ROW(TEXT, "return_path", WB_NOT_STORED,
         .help = "a return_path, keep, from, account, or an address; without "
                 "it from, or else the sender decides"),
@@ -394,14 +404,9 @@ static const struct wb_schema_section sections[] = {
 static const struct {
     const char *kind, *option, *word;
 } later[] = {
-    {"", "notify", NULL},
-    {"", "mta", "sendmail"},
-    {"route", "pop_before_smtp", NULL},
-    {"listener", "address", NULL},
-    {"listener", "port", NULL},
-    {"listener", "max_connections", NULL},
-    {"listener", "interval_ms", NULL},
-    {"listener", "max_size_kb", NULL},
+    {"", "mta", "sendmail"},           {"listener", "address", NULL},
+    {"listener", "port", NULL},        {"listener", "max_connections", NULL},
+    {"listener", "interval_ms", NULL}, {"listener", "max_size_kb", NULL},
 };
 
 const struct wb_schema_section *wb_schema(size_t *count)

@@ -117,25 +117,25 @@ static const char *authority_of(struct wb_pool *scratch, const char *text)
     return wb_pool_strndup(scratch, begin, strcspn(begin, "/?#"));
 }
 
-/* Take ":8080" off; false when it is no port. */
-static bool take_port(char *authority)
+bool wb_port_take(char *authority, unsigned *port)
 {
     char *bracket = strrchr(authority, ']');
     char *colon = strrchr(bracket ? bracket : authority, ':');
-    unsigned long port;
 
+    *port = 0;
     if (!colon)
         return true;
     *colon = '\0';
     if (colon[1 + strspn(colon + 1, digits)] || strlen(colon + 1) > 5)
         return false;
-    port = strtoul(colon + 1, NULL, 10);
-    return port >= 1 && port <= 65535;
+    *port = (unsigned)strtoul(colon + 1, NULL, 10);
+    return *port >= 1 && *port <= 65535;
 }
 
 const char *wb_url_fault(struct wb_pool *scratch, const char *text)
 {
     char *authority;
+    unsigned port;
 
     if (strncasecmp(text, "https://", 8) != 0 &&
         strncasecmp(text, "http://", 7) != 0)
@@ -148,7 +148,7 @@ const char *wb_url_fault(struct wb_pool *scratch, const char *text)
         return "cannot be checked: out of memory";
     if (strchr(authority, '@'))
         return "holds a user name; leave out what stands before the @";
-    if (!take_port(authority))
+    if (!wb_port_take(authority, &port))
         return "has a wrong port; 1 to 65535 is right";
     if (!is_bracketed_address(authority) && !wb_domain_is_valid(authority))
         return "has no valid host; https://HOST/PATH is right";
@@ -186,10 +186,11 @@ const char *wb_loopback_fault(struct wb_pool *scratch, const char *text)
                                 "\"127.0.0.1:PORT\" is right";
     char *host = wb_pool_strdup(scratch, text);
     const char *colon = strrchr(text, ':');
+    unsigned port;
 
     if (!host)
         return "cannot be checked: out of memory";
-    if (!colon || !colon[1] || !take_port(host))
+    if (!colon || !colon[1] || !wb_port_take(host, &port))
         return wrong;
     if (strcmp(host, "[::1]") == 0 ||
         (is_ipv4(host) && strncmp(host, "127.", 4) == 0))

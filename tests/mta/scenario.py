@@ -7,15 +7,17 @@ A scenario is a file in scenarios/. Its lines of comment say what happens:
     # what: the example in words
     # send: SENDER -> RECIPIENT, ... [by sendmail | on LISTENER]
     # header: NAME: VALUE               of the message sent last
+    # run: ARGUMENTS [exits STATUS]     of waybill, as `presets gmail`
+    # prints: TEXT
     # expect: RECIPIENT at PLACE; key = value; ...
     # expect: RECIPIENT waits: REGEX    what the queue says of it
     # refused: TEXT                     by `waybill check`; nothing is sent
-    # run: ARGUMENTS                    of waybill, as `presets gmail`
-    # prints: TEXT
+
+An expect is about the mail that was sent, or the mails that the command made.
 
 keys: account and mechanism ("none": nobody logged in), with (ESMTP, or with S
-for TLS and A for a log-in), sender (of the envelope), from (the header), route
-(the tag header).
+for TLS and A for a log-in), sender (of the envelope), from and subject (the
+headers), route (the tag header), pace (between two mails by a route).
 
 {braces} in the configuration stand for what only the laboratory knows:
 
@@ -26,6 +28,10 @@ for TLS and A for a log-in), sender (of the envelope), from (the header), route
     {nexthop NAME}                 a relay without log-in, as Postfix writes it
     {account NAME [PASSWORD]}      user name and its password (or a wrong one)
     {password NAME}                the password alone
+    {pop RELAY}                    a POP server with the accounts of that relay
+    {ca NAME}                      the CA of a provider
+    {gate}                         a relay that opens by a login there
+    {state}                        a state_file that is not there yet
 """
 
 import re
@@ -49,31 +55,45 @@ class Sending:
 
 
 @dataclass
+class Run:
+    """One command, and what comes of it."""
+    arguments: list
+    status: int = 0
+    prints: list = field(default_factory=list)
+    arrives: dict = field(default_factory=dict)
+    waits: dict = field(default_factory=dict)
+
+
+@dataclass
 class Scenario:
     name: str
     text: str                                     # the configuration
     seed: str = None
     what: str = None
     refused: str = None
-    sendings: list = field(default_factory=list)
-    runs: list = field(default_factory=list)      # [arguments, [text, ...]]
+    acts: list = field(default_factory=list)      # sendings and runs
 
 
 def take_send(scenario, rest):
     found = re.fullmatch(r"(\S+) -> (.+?)(?: (by sendmail)| on (\S+))?", rest)
     sender, to, by_sendmail, listener = found.groups()
-    scenario.sendings.append(Sending("" if sender == "<>" else sender, to.split(", "),
-                                     bool(by_sendmail), listener))
+    scenario.acts.append(Sending("" if sender == "<>" else sender, to.split(", "),
+                                 bool(by_sendmail), listener))
+
+
+def take_run(scenario, rest):
+    arguments, status = re.fullmatch(r"(.+?)(?: exits (\d+))?", rest).groups()
+    scenario.acts.append(Run(shlex.split(arguments), int(status or 0)))
 
 
 def take_expect(scenario, rest):
-    sending = scenario.sendings[-1]
+    act = scenario.acts[-1]
     if found := re.fullmatch(r"(\S+) waits: (.+)", rest):
-        sending.waits[found[1]] = found[2]
+        act.waits[found[1]] = found[2]
         return
     recipient, place, keys = re.fullmatch(r"(\S+) at (\w+)((?:; .+)?)", rest).groups()
     pairs = [key.split(" = ", 1) for key in keys.split("; ")[1:]]
-    sending.arrives[recipient] = {"place": place, **dict(pairs)}
+    act.arrives[recipient] = {"place": place, **dict(pairs)}
 
 
 def take(scenario, key, rest):
@@ -81,13 +101,13 @@ def take(scenario, key, rest):
     if key == "send":
         take_send(scenario, rest)
     elif key == "header":
-        scenario.sendings[-1].headers.append(tuple(rest.split(": ", 1)))
+        scenario.acts[-1].headers.append(tuple(rest.split(": ", 1)))
     elif key == "expect":
         take_expect(scenario, rest)
     elif key == "run":
-        scenario.runs.append((shlex.split(rest), []))
+        take_run(scenario, rest)
     elif key == "prints":
-        scenario.runs[-1][1].append(rest)
+        scenario.acts[-1].prints.append(rest)
     else:
         assert key in ("seed", "what", "refused"), key
         setattr(scenario, key, rest)
@@ -98,9 +118,10 @@ def read(path):
     for key, rest in re.findall(r"^# (\w+): (.+)$", scenario.text, re.M):
         take(scenario, key, rest)
     assert scenario.seed and scenario.what, path
-    assert scenario.refused or scenario.sendings or scenario.runs, path
-    for sending in scenario.sendings:
-        assert {*sending.arrives, *sending.waits} == {*sending.recipients}, path
+    assert scenario.refused or scenario.acts, path
+    for act in scenario.acts:
+        if isinstance(act, Sending):
+            assert {*act.arrives, *act.waits} == {*act.recipients}, path
     return scenario
 
 

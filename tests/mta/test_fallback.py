@@ -1,6 +1,8 @@
 """The next relay of a route: what leads to it and what does not, and that each
 relay is used under its own account."""
 
+import json
+import re
 from collections import Counter
 
 import pytest
@@ -204,3 +206,25 @@ def test_many_messages_fall_over_under_the_right_account(two):
                    for relay, login, to in logins(two, 180).elements())
     assert {key[:2] for key in seen} == {("near", "near"), ("far", "far")}
     assert sum(n for key, n in seen.items() if key[0] == "near") == 60
+
+
+def test_the_test_mail_takes_every_relay_under_its_own_account(two):
+    done = two.waybill.tool("test", "near", "--json", "--to", "u@near.test",
+                            "--from", "info@example.com")
+    found, = json.loads(done.stdout)
+    assert found["tables"]["ok"] and found["failed_at"] is None
+    assert logins(two, 2) == {("near", "near", "u@near.test"): 1, ("far", "far", "u@near.test"): 1}
+
+
+def test_another_password_than_the_installed_one_is_told(two):
+    path = two.waybill.dir / "secrets" / "far"
+    before = path.read_text()
+    path.write_text("another password\n")
+    done = two.waybill.tool("test", "near", "--to", "u@near.test", "--from", "info@example.com",
+                            ok=None)
+    path.write_text(before)
+    assert done.returncode == 77, done.stdout
+    assert re.search(r"tables .* has another account for \[localhost\]:0*\d+", done.stdout)
+    assert "failed at fallback1:auth: login" in done.stdout
+    assert "another password" not in done.stdout
+    logins(two, 1)

@@ -1,5 +1,6 @@
 """TLS to a relay: whose certificate is believed, and which one is shown."""
 
+import json
 import re
 
 import pytest
@@ -118,3 +119,19 @@ def test_a_certificate_with_the_right_name(lab):
 def test_an_address_that_stands_in_the_certificate(lab):
     send(lab, "address")
     lab.got.wait_for(1, log=lab.mx.log)
+
+
+def test_the_test_mail_shows_the_certificate_too(lab):
+    def ask(route, status):
+        done = lab.waybill.tool("test", route, "--json", "--to", f"x@{route}.test",
+                                "--from", "info@example.com", ok=None)
+        assert done.returncode == status, done.stdout + done.stderr
+        return json.loads(done.stdout)[0]
+    for route, shown in (("one", "one.client.test"), ("two", "two.client.test"),
+                         ("own", "the.site.test")):
+        lab.got.clear()
+        assert ask(route, 0)["result"] == "ok"
+        message, = lab.got.wait_for(1, log=lab.strict.postfix.log)
+        assert f'Client CN "{shown}"' in " ".join(message.headers("Received"))
+    found = ask("stranger", 76)
+    assert found["result"] == "certificate" and "cert_file" in found["hint"]

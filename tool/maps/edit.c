@@ -241,7 +241,11 @@ static void edit_main(struct edit *e, const struct wb_strings *domains)
         set(e, "waybill_content_filter", wb_postfix_hop(pool, e->conf));
         prepend(e, "content_filter", "waybill_content_filter");
     }
-    set(e, "waybill_transport_maps", "pcre:$waybill_directory/transport.pcre");
+    set(e, "waybill_transport_maps",
+        wb_entries_have_pop(e->entries)
+            ? "pcre:$waybill_directory/" WB_DOWN_FILE
+              ", pcre:$waybill_directory/transport.pcre"
+            : "pcre:$waybill_directory/transport.pcre");
     prepend(e, "transport_maps", "waybill_transport_maps");
     set(e, "waybill_recipient_restrictions",
         "check_recipient_access pcre:$waybill_directory/refuse.pcre");

@@ -217,3 +217,11 @@ int wb_entries_make(const struct wb_conf *conf, struct wb_pool *pool,
     wb_keyed_free(&m.services);
     return code;
 }
+
+bool wb_entries_have_pop(const struct wb_entries *entries)
+{
+    for (size_t i = 0; i < entries->way_count; i++)
+        if (entries->ways[i].route->pop.host != NULL)
+            return true;
+    return false;
+}

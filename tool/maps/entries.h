@@ -23,6 +23,7 @@ struct wb_way {
     const struct wb_service *service;
     const char *nexthop; /* "[host]:587", or several with commas, to be tried
                             in turn */
+    const char *down;    /* why no mail may take it now; NULL: it may */
 };
 
 struct wb_entries {
@@ -40,6 +41,9 @@ struct wb_entries {
 /* What Postfix bears: each costs three descriptors and its own processes. */
 enum { WB_SERVICES_MOST = 1000 };
 
+/* What a route without ca_file trusts. */
+#define WB_SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
+
 /* Build the entries and read the password files. Lives in pool and points
  * into conf.
  * directory: where the tables of an earlier run lie; accounts keep the nexthops
@@ -49,5 +53,8 @@ enum { WB_SERVICES_MOST = 1000 };
 int wb_entries_make(const struct wb_conf *conf, struct wb_pool *pool,
                     const char *directory, struct wb_entries *out,
                     struct wb_err *err);
+
+/* Is there a route that is used only after a POP login? */
+bool wb_entries_have_pop(const struct wb_entries *entries);
 
 #endif

@@ -20,6 +20,15 @@ struct wb_files {
 /* The first words of every generated file. */
 #define WB_FILE_MARK "# Made by waybill "
 
+/* The table of routes that are not used now: see way.down. Lives in pool. */
+#define WB_DOWN_FILE "down.pcre"
+const char *wb_postfix_down(const struct wb_entries *entries,
+                            struct wb_pool *pool);
+
+/* How its row for a route begins. */
+const char *wb_postfix_row(struct wb_pool *pool, const struct wb_route *route,
+                           const char *label);
+
 /* The tables of Postfix: transport, strip, refuse, DSN, relay domains and
  * passwords. relay_domains: those of the inbound and bounce domains that
  * Postfix does not know by itself. with_fragments: also what belongs into

@@ -34,9 +34,16 @@ static const char *literal(struct wb_pool *pool, const char *text)
     return wb_text_close(&t, pool);
 }
 
-static void route_row(FILE *f, const struct wb_way *way, const char *label)
+const char *wb_postfix_row(struct wb_pool *pool, const struct wb_route *route,
+                           const char *label)
 {
-    fprintf(f, "/@.+\\.%s\\.%s" SUFFIX "  %s:%s\n", way->route->name, label,
+    return wb_say(pool, "/@.+\\.%s\\.%s" SUFFIX "  ", route->name, label);
+}
+
+static void route_row(FILE *f, struct wb_pool *pool, const struct wb_way *way,
+                      const char *label)
+{
+    fprintf(f, "%s%s:%s\n", wb_postfix_row(pool, way->route, label),
             way->service->name, way->nexthop);
 }
 
@@ -84,7 +91,7 @@ static void guarded_rows(FILE *f, const struct wb_entries *e,
         if (i == 0 || !same_guard(ways[i - 1], ways[i]))
             fprintf(f, "if /\\.[a-z0-9_-]{%zu}%s\\.%s" SUFFIX "\n", more,
                     ending(ways[i]), label);
-        route_row(f, ways[i], label);
+        route_row(f, pool, ways[i], label);
         if (i + 1 == e->way_count || !same_guard(ways[i], ways[i + 1]))
             fputs("endif\n", f);
     }
@@ -96,7 +103,7 @@ static void label_rows(FILE *f, const struct wb_entries *e,
     if (e->way_count >= GUARD_FROM)
         guarded_rows(f, e, pool, label);
     for (size_t i = 0; e->way_count < GUARD_FROM && i < e->way_count; i++)
-        route_row(f, &e->ways[i], label);
+        route_row(f, pool, &e->ways[i], label);
     if (e->conf->webhook_count > 0)
         fprintf(f, "/@.+\\.hook\\.%s" SUFFIX "  waybill-lmtp:%s\n", label,
                 wb_postfix_socket(pool, e->conf, e->conf->lmtp_socket));
@@ -135,6 +142,38 @@ static const char *transport(const struct wb_entries *e, struct wb_pool *pool)
           "/@waybill\\.invalid$/  error:5.1.2 no such route\n",
           t.file);
     unseen_rows(t.file, e, pool);
+    return wb_text_close(&t, pool);
+}
+
+/* A server's words as part of a table's row. */
+static const char *plain(struct wb_pool *pool, const char *text)
+{
+    enum { MAX_OCTETS = 200 };
+    char *copy = wb_slice(pool, text, 0, strnlen(text, MAX_OCTETS));
+
+    for (char *c = copy; *c != '\0'; c++)
+        if (*c < ' ' || *c > '~' || *c == '$')
+            *c = '?';
+    return copy;
+}
+
+const char *wb_postfix_down(const struct wb_entries *e, struct wb_pool *pool)
+{
+    struct wb_text t;
+
+    wb_text_open(&t);
+    header(t.file, e,
+           "Routes that are not used now; first in transport_maps. waybill "
+           "pop-login writes it anew.");
+    fputs("if /" SUFFIX "\n", t.file);
+    for (size_t i = 0; i < e->conf->secret.count; i++)
+        for (size_t j = 0; j < e->way_count; j++)
+            if (e->ways[j].down != NULL)
+                fprintf(t.file, "%sretry:4.7.0 %s\n",
+                        wb_postfix_row(pool, e->ways[j].route,
+                                       e->conf->secret.keys[i].label),
+                        plain(pool, e->ways[j].down));
+    fputs("endif\n", t.file);
     return wb_text_close(&t, pool);
 }
 
@@ -338,6 +377,8 @@ void wb_postfix_files(const struct wb_entries *e, struct wb_pool *pool,
     out->items =
         wb_must(wb_pool_array(pool, e->service_count + 11, sizeof *out->items));
     out->count = 0;
+    if (wb_entries_have_pop(e))
+        add(out, WB_DOWN_FILE, wb_postfix_down(e, pool));
     add(out, "transport.pcre", transport(e, pool));
     add(out, "strip.pcre", strip(e, pool));
     add(out, "loopback.pcre", loopback(e, pool));

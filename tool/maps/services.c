@@ -4,8 +4,6 @@
 #include "tool/maps/files.h"
 #include "tool/maps/memory.h"
 
-#define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
-
 /* those that need a password and nothing else */
 static const char password_mechanisms[] =
     "plain,login,cram-md5,digest-md5,ntlm,scram-sha-1,scram-sha-224,"
@@ -73,7 +71,7 @@ static void tls_options(FILE *f, struct wb_pool *pool,
     option(f, "smtp_tls_security_level", "secure");
     option(f, "smtp_tls_secure_cert_match", "nexthop");
     option(f, "smtp_tls_CApath", "");
-    option(f, "smtp_tls_CAfile", ca != NULL ? path(pool, ca) : SYSTEM_CA);
+    option(f, "smtp_tls_CAfile", ca != NULL ? path(pool, ca) : WB_SYSTEM_CA);
     certificate_options(f, pool, s->like);
 }
 

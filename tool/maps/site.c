@@ -319,20 +319,25 @@ int wb_site_has_table(struct wb_site *site, const char *type, bool *has,
     return EX_OK;
 }
 
-int wb_site_ask(struct wb_site *site, const char *table, const char *keys,
-                char **out, struct wb_err *err)
+int wb_table_ask(struct wb_pool *pool, const char *dir, const char *table,
+                 const char *keys, char **out, struct wb_err *err)
 {
-    const char *const argv[] = {"postmap", "-c",  site->stage, "-q",
-                                "-",       table, NULL};
+    const char *const argv[] = {"postmap", "-c", dir, "-q", "-", table, NULL};
     struct wb_run run = {.argv = argv, .input = keys};
-    int code = wb_run(site->pool, &run, err);
+    int code = wb_run(pool, &run, err);
 
     if (code != EX_OK)
         return code;
     /* 1 without a word: no answer */
     if (run.status > 1 || (run.status == 1 && strstr(run.errors, "fatal")))
         return wb_err_set(err, EX_CONFIG, "postmap -q: %s: %s", table,
-                          wb_run_errors(site->pool, &run));
+                          wb_run_errors(pool, &run));
     *out = run.out;
     return EX_OK;
+}
+
+int wb_site_ask(struct wb_site *site, const char *table, const char *keys,
+                char **out, struct wb_err *err)
+{
+    return wb_table_ask(site->pool, site->stage, table, keys, out, err);
 }

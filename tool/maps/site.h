@@ -57,6 +57,10 @@ int wb_site_has_table(struct wb_site *site, const char *type, bool *has,
 int wb_site_ask(struct wb_site *site, const char *table, const char *keys,
                 char **out, struct wb_err *err);
 
+/* The same with the configuration directory as it is. Lives in pool. */
+int wb_table_ask(struct wb_pool *pool, const char *dir, const char *table,
+                 const char *keys, char **out, struct wb_err *err);
+
 /* The new texts of main.cf and master.cf, and the relay domains that Postfix
  * must be told. Errors and warnings go to problems.
  * Returns EX_OK, or EX_CONFIG when problems has errors, or what a question to

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .authrelay import AuthRelay
 from .dkim import OpenDKIM
+from .pop3 import Pop3
 from .postfix import Postfix
 from .sink import Sink
 from .waybill import Waybill
@@ -58,6 +59,9 @@ class Lab:
 
     def dkim(self, name, domain):
         return self.adopt(OpenDKIM(self.dir / name, domain)).start()
+
+    def pop3(self, name, accounts, **options):
+        return self.adopt(Pop3(self.dir / name, accounts, **options)).start()
 
     def waybill(self, postfix, text, **options):
         """Write waybill's files for that Postfix; nothing is started yet."""

@@ -8,6 +8,7 @@ in the lab, and tables that can be changed by attribute before start().
 import email.message
 import email.utils
 import grp
+import itertools
 import json
 import os
 import pwd
@@ -108,6 +109,7 @@ class Postfix:
         self._chroot = chroot
         self._aliases = dict(aliases or {})
         self.running = False
+        self._marks = itertools.count(1)
 
     # its files
 
@@ -231,13 +233,26 @@ class Postfix:
         self.age()
         old, before = self.workers(), self.reloads()
         self.command("postfix", "reload")
-        wait_for(f"reload of Postfix {self.name}",
-                 lambda: self.reloads() > before, log=self.log)
+        if self.reloads() == before:
+            raise LabError(f"{self.name}: was not reloaded" + tail(self.log))
         self.wait_for_end_of(old)
 
     def reloads(self):
-        """How often it was reloaded so far."""
-        return self.log_text().count("reload -- version")
+        """How often it was reloaded so far, all that was asked for included:
+        the log is written by a process of its own, and the master hears of a
+        reload by a signal."""
+        self._settle_log()
+        asked = self.log_text().count("refreshing the Postfix mail system")
+        wait_for(f"{asked} reloads of Postfix {self.name}",
+                 lambda: self.log_text().count("reload -- version") >= asked, log=self.log)
+        return asked
+
+    def _settle_log(self):
+        """Until the log has what was said so far."""
+        mark = f"settled {next(self._marks)}"
+        self.command("postlog", "-t", "lab", mark)
+        wait_for(f"the log of Postfix {self.name}", lambda: mark in self.log_text(),
+                 log=self.log)
 
     def workers(self):
         """The process ids of the master's children, but for the log's."""
