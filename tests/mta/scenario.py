@@ -9,9 +9,13 @@ A scenario is a file in scenarios/. Its lines of comment say what happens:
     # header: NAME: VALUE               of the message sent last
     # expect: RECIPIENT at PLACE; key = value; ...
     # expect: RECIPIENT waits: REGEX    what the queue says of it
+    # expect: RECIPIENT refused: TEXT   at once, as the reply begins
     # refused: TEXT                     by `waybill check`; nothing is sent
     # run: ARGUMENTS                    of waybill, as `presets gmail`
     # prints: TEXT
+
+A message for a webhook arrives at the place "webhook", which stands for
+waybill-lmtp; the key webhook is what the message tells of it.
 
 keys: account and mechanism ("none": nobody logged in), with (ESMTP, or with S
 for TLS and A for a log-in), sender (of the envelope), from (the header), route
@@ -23,6 +27,7 @@ for TLS and A for a log-in), sender (of the envelope), from (the header), route
     {relay NAME TLS [CERTIFICATE]} host, port and CA of a provider
     {open NAME TLS}                the same, but without log-in
     {ssl NAME}                     the same as ssl://HOST
+    {door NAME}                    address and port of the listener NAME
     {nexthop NAME}                 a relay without log-in, as Postfix writes it
     {account NAME [PASSWORD]}      user name and its password (or a wrong one)
     {password NAME}                the password alone
@@ -46,6 +51,7 @@ class Sending:
     headers: list = field(default_factory=list)
     arrives: dict = field(default_factory=dict)   # recipient -> {key: value}
     waits: dict = field(default_factory=dict)     # recipient -> regex
+    refusals: dict = field(default_factory=dict)  # recipient -> text
 
 
 @dataclass
@@ -71,8 +77,11 @@ def take_expect(scenario, rest):
     if found := re.fullmatch(r"(\S+) waits: (.+)", rest):
         sending.waits[found[1]] = found[2]
         return
+    if found := re.fullmatch(r"(\S+) refused: (.+)", rest):
+        sending.refusals[found[1]] = found[2]
+        return
     recipient, place, keys = re.fullmatch(r"(\S+) at (\w+)((?:; .+)?)", rest).groups()
-    pairs = [key.split(" = ", 1) for key in keys.split("; ")[1:]]
+    pairs = [key.split(" = ", 1) for key in re.split("; (?=[a-z]+ = )", keys)[1:]]
     sending.arrives[recipient] = {"place": place, **dict(pairs)}
 
 
@@ -100,7 +109,8 @@ def read(path):
     assert scenario.seed and scenario.what, path
     assert scenario.refused or scenario.sendings or scenario.runs, path
     for sending in scenario.sendings:
-        assert {*sending.arrives, *sending.waits} == {*sending.recipients}, path
+        told = {*sending.arrives, *sending.waits, *sending.refusals}
+        assert told == {*sending.recipients}, path
     return scenario
 
 
