@@ -55,13 +55,16 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions,
 static sfsistat on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *peer)
 {
     struct wb_session *s = session_of(ctx);
+    const struct wb_reply *refusal;
 
     (void)name;
     if (s == NULL)
         return SMFIS_TEMPFAIL;
-    wb_session_connect(s, peer, symbol(ctx, "{client_addr}"),
-                       symbol(ctx, "{daemon_name}"));
-    return SMFIS_NOREPLY;
+    refusal = wb_session_connect(s, peer, symbol(ctx, "{client_addr}"),
+                                 symbol(ctx, "{daemon_name}"));
+    if (refusal != NULL)
+        return wb_actions_reply(ctx, refusal);
+    return wb_session_connect_replies(s) ? SMFIS_CONTINUE : SMFIS_NOREPLY;
 }
 
 static sfsistat on_mail(SMFICTX *ctx, char **argv)
@@ -97,6 +100,19 @@ static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
     if (refusal != NULL)
         return wb_actions_reply(ctx, refusal);
     return wb_session_recipient_replies(s) ? SMFIS_CONTINUE : SMFIS_NOREPLY;
+}
+
+/* Asked for only where a listener has an interval. A callback that waits holds
+ * a thread of libmilter's, which starts another one for whoever comes next. */
+static sfsistat on_data(SMFICTX *ctx)
+{
+    struct wb_session *s = session_of(ctx);
+    const struct wb_reply *late;
+
+    if (s == NULL)
+        return SMFIS_TEMPFAIL;
+    late = wb_session_data(s);
+    return late != NULL ? wb_actions_reply(ctx, late) : SMFIS_CONTINUE;
 }
 
 static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
@@ -160,6 +176,7 @@ bool wb_callbacks_register(void)
         .xxfi_connect = on_connect,
         .xxfi_envfrom = on_mail,
         .xxfi_envrcpt = on_rcpt,
+        .xxfi_data = on_data,
         .xxfi_header = on_header,
         .xxfi_body = on_body,
         .xxfi_eom = on_end,

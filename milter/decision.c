@@ -110,6 +110,18 @@ void wb_decision_log_refusal(const struct wb_envelope *env,
     wb_log(LOG_INFO, "%s", line.text);
 }
 
+void wb_decision_log_visit(const char *listener, const char *client,
+                           const struct wb_reply *reply)
+{
+    struct wb_line line = {.used = 0};
+
+    wb_line_add(&line, "NOQUEUE: listener=");
+    add_word(&line, listener != NULL ? listener : "");
+    add_name(&line, "client", client != NULL ? client : "unknown");
+    add_reply(&line, reply);
+    wb_log(LOG_INFO, "%s", line.text);
+}
+
 void wb_decision_log(const struct wb_envelope *env, const struct wb_plan *plan)
 {
     if (plan->decision != WB_ACCEPT) {

@@ -14,4 +14,9 @@ void wb_decision_log_refusal(const struct wb_envelope *env,
                              const char *recipient,
                              const struct wb_reply *reply);
 
+/* Log a connection that was refused at a listener. client: NULL when not
+ * known. */
+void wb_decision_log_visit(const char *listener, const char *client,
+                           const struct wb_reply *reply);
+
 #endif

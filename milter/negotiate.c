@@ -4,14 +4,18 @@
 #include "milter/current.h"
 
 /* Steps that waybill has no use for. */
-static const unsigned long unused_steps =
-    SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_NOEOH;
+static const unsigned long unused_steps = SMFIP_NOHELO | SMFIP_NOUNKNOWN;
+
+/* Steps between which libmilter loses its way when one is left out: a message
+ * without any header that begins with DATA has to have the end of headers, or
+ * its end is never answered. */
+static const unsigned long data_steps = SMFIP_NODATA | SMFIP_NOEOH;
 
 /* Steps that need no reply: what is wrong there is told at the end. libmilter
  * shows them as offered by every MTA, and sends the reply itself to one that
  * does wait for it. */
 static const unsigned long silent_steps =
-    SMFIP_NR_CONN | SMFIP_NR_MAIL | SMFIP_NR_HDR | SMFIP_NR_BODY;
+    SMFIP_NR_MAIL | SMFIP_NR_HDR | SMFIP_NR_BODY;
 
 struct symbols {
     int stage;
@@ -36,21 +40,25 @@ static bool ask_for_symbols(SMFICTX *ctx)
     return true;
 }
 
-/* What the configuration in force asks for: replies to recipients, and the
- * body, whose octets are counted. */
+/* What the configuration in force asks for: replies to connections and to
+ * recipients, to wait before DATA, and the body, whose octets are counted. */
 struct needs {
-    bool replies, body;
+    bool connect, replies, data, body;
 };
 
 static struct needs current_needs(void)
 {
     const struct wb_conf *conf = wb_current_ref();
-    struct needs needs = {false, false};
+    struct needs needs = {.body = false};
 
     if (conf == NULL)
         return needs;
     needs.replies = wb_plan_may_reject_early(conf);
     needs.body = conf->limits_size;
+    for (size_t i = 0; i < conf->listener_count; i++) {
+        needs.connect |= conf->listeners[i].is_generated;
+        needs.data |= conf->listeners[i].interval_ms > 0;
+    }
     wb_conf_unref(conf);
     return needs;
 }
@@ -70,12 +78,17 @@ sfsistat wb_negotiate(SMFICTX *ctx, struct wb_session *s,
                offered_actions, (unsigned long)WB_NEEDED_ACTIONS);
         return SMFIS_REJECT;
     }
+    if (!needs.connect)
+        wanted |= SMFIP_NR_CONN;
+    if (!needs.data)
+        wanted |= data_steps;
     if (!needs.replies)
         wanted |= SMFIP_NR_RCPT;
     if (!needs.body)
         wanted |= SMFIP_NOBODY;
     *actions = WB_NEEDED_ACTIONS | (offered_actions & SMFIF_SETSYMLIST);
     *protocol = wanted & offered_protocol;
+    wb_session_set_connect_replies(s, (*protocol & SMFIP_NR_CONN) == 0);
     wb_session_set_recipient_replies(s, (*protocol & SMFIP_NR_RCPT) == 0);
     wb_session_set_body(s, (*protocol & SMFIP_NOBODY) == 0);
     if ((offered_actions & SMFIF_SETSYMLIST) != 0 && !ask_for_symbols(ctx)) {

@@ -11,14 +11,16 @@
 #include "milter/base/log.h"
 #include "milter/current.h"
 #include "milter/decision.h"
+#include "milter/door.h"
 
 struct wb_session {
     /* the connection */
-    bool replies_at_rcpt;
+    bool replies_at_connect, replies_at_rcpt;
     bool has_body;
     bool is_connected; /* without it, no client would mean a local one */
     char *client;
     char *listener;
+    struct wb_visit visit; /* at a listener that waybill generates */
 
     /* the message; conf is NULL when there is none */
     const struct wb_conf *conf;
@@ -60,10 +62,21 @@ void wb_session_free(struct wb_session *s)
     if (s == NULL)
         return;
     wb_session_reset(s);
+    wb_visit_end(&s->visit);
     wb_pool_free(s->pool);
     free(s->client);
     free(s->listener);
     free(s);
+}
+
+void wb_session_set_connect_replies(struct wb_session *s, bool yes)
+{
+    s->replies_at_connect = yes;
+}
+
+bool wb_session_connect_replies(const struct wb_session *s)
+{
+    return s->replies_at_connect;
 }
 
 void wb_session_set_recipient_replies(struct wb_session *s, bool yes)
@@ -86,6 +99,7 @@ void wb_session_reset(struct wb_session *s)
     if (s->conf != NULL)
         wb_conf_unref(s->conf);
     s->conf = NULL;
+    wb_visit_message_lost(&s->visit);
     if (s->pool != NULL)
         wb_pool_reset(s->pool);
     memset(&s->env, 0, sizeof s->env);
@@ -154,8 +168,26 @@ static bool replace(char **out, const char *text)
     return *out != NULL || !is_known(text);
 }
 
-void wb_session_connect(struct wb_session *s, const struct sockaddr *peer,
-                        const char *client_addr, const char *listener)
+/* NULL, or why it may not come in. */
+static const struct wb_reply *visit(struct wb_session *s)
+{
+    const struct wb_conf *conf = wb_current_ref();
+    const struct wb_reply *refusal = &no_memory;
+
+    wb_visit_end(&s->visit);
+    if (conf != NULL) {
+        refusal = wb_visit_begin(&s->visit, conf, s->listener);
+        wb_conf_unref(conf);
+    }
+    if (refusal != NULL)
+        wb_decision_log_visit(s->listener, s->client, refusal);
+    return s->replies_at_connect ? refusal : NULL;
+}
+
+const struct wb_reply *wb_session_connect(struct wb_session *s,
+                                          const struct sockaddr *peer,
+                                          const char *client_addr,
+                                          const char *listener)
 {
     char text[INET6_ADDRSTRLEN];
     const char *client = client_text(peer, client_addr, text, sizeof text);
@@ -164,6 +196,7 @@ void wb_session_connect(struct wb_session *s, const struct sockaddr *peer,
 
     wb_session_reset(s);
     s->is_connected = has_client && has_listener;
+    return visit(s);
 }
 
 /* ---- the message ---- */
@@ -293,6 +326,8 @@ void wb_session_mail(struct wb_session *s, char **argv, const char *login,
     }
     if (!s->is_connected)
         refuse(s, &no_message);
+    if (s->visit.refusal != NULL)
+        refuse(s, s->visit.refusal);
     s->env.client = s->client;
     s->env.listener = s->listener;
     /* where no smtpd asks, Postfix writes the null sender so */
@@ -417,6 +452,20 @@ const struct wb_reply *wb_session_rcpt(struct wb_session *s, char **argv,
     return wrong;
 }
 
+/* A message that is refused already, or that nobody would get, takes no time
+ * of the listener's. */
+const struct wb_reply *wb_session_data(struct wb_session *s)
+{
+    const struct wb_reply *late;
+
+    if (s->conf == NULL || s->refusal != NULL || s->env.recipient_count == 0)
+        return NULL;
+    late = wb_visit_wait(&s->visit, s->conf, s->listener);
+    if (late != NULL)
+        wb_decision_log_refusal(&s->env, NULL, late);
+    return late;
+}
+
 void wb_session_header(struct wb_session *s, const char *name,
                        const char *value)
 {
@@ -446,6 +495,20 @@ void wb_session_header(struct wb_session *s, const char *name,
 
 /* ---- the end ---- */
 
+/* An MTA that did not show DATA, because no listener had an interval when the
+ * connection began, waits here. */
+static void pass_listener(struct wb_session *s)
+{
+    const struct wb_reply *late = NULL;
+
+    if (s->refusal == NULL && s->env.recipient_count > 0)
+        late = wb_visit_wait(&s->visit, s->conf, s->listener);
+    if (late != NULL)
+        refuse(s, late);
+    else
+        wb_visit_message_came(&s->visit);
+}
+
 static void refusing_plan(struct wb_plan *plan, const struct wb_reply *reply)
 {
     memset(plan, 0, sizeof *plan);
@@ -472,6 +535,8 @@ void wb_session_decide(struct wb_session *s, const char *queue_id,
         refuse(s, &no_message);
     else if (s->pool != NULL && is_known(queue_id))
         s->env.queue_id = keep(s, queue_id);
+    if (s->conf != NULL)
+        pass_listener(s);
     if (s->refusal != NULL)
         refusing_plan(plan, s->refusal);
     else

@@ -19,6 +19,11 @@ struct wb_session;
 struct wb_session *wb_session_new(void);
 void wb_session_free(struct wb_session *s);
 
+/* Will the MTA read a reply to the connection? False at first: then one too
+ * many at a listener is refused message by message. */
+void wb_session_set_connect_replies(struct wb_session *s, bool yes);
+bool wb_session_connect_replies(const struct wb_session *s);
+
 /* Will the MTA read a reply to each recipient? False at first: then whatever
  * is wrong with a recipient refuses the message at its end. */
 void wb_session_set_recipient_replies(struct wb_session *s, bool yes);
@@ -29,9 +34,13 @@ bool wb_session_recipient_replies(const struct wb_session *s);
 void wb_session_set_body(struct wb_session *s, bool yes);
 
 /* The client. peer: NULL when the MTA names none; client_addr: the macro,
- * read only then; listener: {daemon_name}. NULL and "" mean "not known". */
-void wb_session_connect(struct wb_session *s, const struct sockaddr *peer,
-                        const char *client_addr, const char *listener);
+ * read only then; listener: {daemon_name}. NULL and "" mean "not known".
+ * Returns NULL, or the reply that refuses the connection, which only comes
+ * where the MTA reads it. */
+const struct wb_reply *wb_session_connect(struct wb_session *s,
+                                          const struct sockaddr *peer,
+                                          const char *client_addr,
+                                          const char *listener);
 
 /* A message begins; one that was under way is dropped. argv: the sender and
  * the ESMTP arguments, NULL-terminated. login: {auth_authen}; resolved:
@@ -46,6 +55,10 @@ void wb_session_mail(struct wb_session *s, char **argv, const char *login,
  * which only comes where the MTA reads replies to recipients. */
 const struct wb_reply *wb_session_rcpt(struct wb_session *s, char **argv,
                                        const struct wb_recipient *macros);
+
+/* The client is about to send the message: wait until the listener's interval
+ * has passed. Returns NULL, or the reply that refuses it. */
+const struct wb_reply *wb_session_data(struct wb_session *s);
 
 void wb_session_header(struct wb_session *s, const char *name,
                        const char *value);

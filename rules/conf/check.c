@@ -91,25 +91,30 @@ static void check_absolute(struct wb_checker *c,
 }
 
 /* A network that holds both ends of the address space holds all of it. */
+bool wb_networks_hold_all(const struct wb_network *networks, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct wb_network *n = &networks[i];
+
+        if ((wb_networks_hold(n, 1, "0.0.0.1") &&
+             wb_networks_hold(n, 1, "255.255.255.254")) ||
+            (wb_networks_hold(n, 1, "::2") &&
+             wb_networks_hold(n, 1, "ffff::1")))
+            return true;
+    }
+    return false;
+}
+
 static void check_networks(struct wb_checker *c,
                            const struct wb_raw_section *top)
 {
-    const struct wb_conf *conf = c->conf;
     const struct wb_raw_option *option = wb_raw_find(top, "networks");
 
-    for (size_t i = 0; option && i < conf->network_count; i++) {
-        const struct wb_network *n = &conf->networks[i];
-        bool is_all_v4 = wb_networks_hold(n, 1, "0.0.0.1") &&
-                         wb_networks_hold(n, 1, "255.255.255.254");
-        bool is_all_v6 =
-            wb_networks_hold(n, 1, "::2") && wb_networks_hold(n, 1, "ffff::1");
-        if (is_all_v4 || is_all_v6) {
-            wb_option_tell(c, option,
-                           "holds every address, which makes an open relay; "
-                           "your own networks are right");
-            return;
-        }
-    }
+    if (option &&
+        wb_networks_hold_all(c->conf->networks, c->conf->network_count))
+        wb_option_tell(c, option,
+                       "holds every address, which makes an open relay; "
+                       "your own networks are right");
 }
 
 /* It becomes an item of a list in master.cf. */

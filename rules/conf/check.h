@@ -117,6 +117,19 @@ bool wb_return_address_check(struct wb_checker *c,
 
 /* Would a route's return_path of this name not be taken for a section? */
 bool wb_return_path_is_reserved(const char *name);
+
+/* listener.c: what a converted listener section says beyond its class. */
+void wb_listener_check_section(struct wb_checker *c,
+                               const struct wb_raw_section *raw,
+                               struct wb_listener *l);
+
+/* listener.c: how listeners go together, and with the domains of inbound and
+ * bounces. Asked when all sections are read. */
+void wb_listeners_check(struct wb_checker *c, const struct wb_raw *raw);
+
+/* check.c: does one of these networks hold every address? */
+bool wb_networks_hold_all(const struct wb_network *networks, size_t count);
+
 /* bounces.c: can bounces go where their section says? Asked when all sections
  * are read. */
 void wb_bounces_check(struct wb_checker *c);

@@ -158,12 +158,31 @@ struct wb_bounces {
     const char *address;              /* NULL: nothing goes to one */
     enum wb_report report;            /* where what failed is told */
     const char *log_file; /* absolute; NULL with WB_REPORT_WEBHOOK */
+    bool port_25;         /* the MTA's other services take them, too */
 };
 
+/* A service of the MTA's that mail comes in by. With a class alone it is the
+ * admin's own, and nothing below class holds for it; else the tool generates
+ * it, and the milter keeps its limits. */
 struct wb_listener {
-    const char *name;
+    const char *name; /* {daemon_name}; a DNS label where it is generated */
     struct wb_origin origin;
     enum wb_listener_class class;
+    bool is_generated;
+    const char *address; /* without brackets; NULL: wherever the MTA listens */
+    unsigned port;
+    unsigned max_connections;
+    unsigned interval_ms; /* between messages; 0: none */
+    unsigned max_wait_s;  /* for an interval to pass */
+    size_t max_octets;    /* of a message; 0: the MTA's own limit */
+    bool has_bounce_domains, has_inbound_domains;      /* else it takes all */
+    struct wb_strings bounce_domains, inbound_domains; /* lower case */
+    struct wb_network *networks; /* of its clients; none: any, or none but who
+                                  * logs in */
+    size_t network_count;
+    bool takes_logins;
+    bool takes_proxy; /* its clients stand behind a proxy that says who they
+                       * are */
 };
 
 struct wb_conf {

@@ -294,6 +294,8 @@ static const struct wb_option bounces_options[] = {
         .fallback = "webhook", .help = "where failures are told"),
     ROW(PATH, "log_file", IN(wb_bounces, log_file),
         .help = "file that gets a line of JSON a failure"),
+    ROW(FLAG, "port_25", IN(wb_bounces, port_25), .fallback = "yes",
+        .help = "taken by the MTA's ordinary services, beside listeners"),
 };
 
 static const struct wb_option webhook_options[] = {
@@ -334,6 +336,30 @@ static const struct wb_option webhook_options[] = {
 static const struct wb_option listener_options[] = {
     ROW(WORD, "class", IN(wb_listener, class), .words = class_words,
         .help = "whose mail comes in by it: inbound or outbound"),
+    ROW(TEXT, "address", IN(wb_listener, address),
+        .help = "where it listens; without it wherever the MTA does"),
+    ROW(NUMBER, "port", IN(wb_listener, port), .min = 1, .max = 65535,
+        .fallback = "10026", .help = "the port it listens on"),
+    ROW(NUMBER, "max_connections", IN(wb_listener, max_connections), .min = 1,
+        .max = 100, .fallback = "100", .help = "connections at one time"),
+    ROW(NUMBER, "interval_ms", IN(wb_listener, interval_ms), .min = 10,
+        .max = 10000, .help = "time between messages"),
+    ROW(NUMBER, "max_wait_s", IN(wb_listener, max_wait_s), .min = 1, .max = 100,
+        .fallback = "30",
+        .help = "how long a message may wait for the interval"),
+    ROW(SIZE, "max_size_kb", IN(wb_listener, max_octets), .min = 1,
+        .max = 1048576, .scale = 1024, .help = "the largest message"),
+    ROW(DOMAINS, "bounce_domains", IN(wb_listener, bounce_domains),
+        .help = "the domains of bounces that it takes; without it all"),
+    ROW(DOMAINS, "inbound_domains", IN(wb_listener, inbound_domains),
+        .help = "the inbound domains that it takes; without it all"),
+    ROW(NETWORKS, "networks", IN(wb_listener, networks),
+        .count_offset = IN(wb_listener, network_count),
+        .help = "clients that may send by it"),
+    ROW(FLAG, "login", IN(wb_listener, takes_logins), .fallback = "no",
+        .help = "clients that log in may send by it, too"),
+    ROW(FLAG, "proxy_protocol", IN(wb_listener, takes_proxy), .fallback = "no",
+        .help = "its clients stand behind a proxy that names them"),
 };
 
 static const struct wb_option preset_options[] = {
@@ -404,9 +430,7 @@ static const struct wb_schema_section sections[] = {
 static const struct {
     const char *kind, *option, *word;
 } later[] = {
-    {"", "mta", "sendmail"},           {"listener", "address", NULL},
-    {"listener", "port", NULL},        {"listener", "max_connections", NULL},
-    {"listener", "interval_ms", NULL}, {"listener", "max_size_kb", NULL},
+    {"", "mta", "sendmail"},
 };
 
 const struct wb_schema_section *wb_schema(size_t *count)

@@ -199,6 +199,7 @@ static void check_listener(struct wb_checker *c,
                        strcmp(raw->title, WB_BOUNCE_LISTENER) == 0 ||
                        strcmp(raw->title, WB_AGAIN_LISTENER) == 0))
         wb_section_tell(c, raw, "is waybill's own; take another name");
+    wb_listener_check_section(c, raw, l);
 }
 
 /* "10d". The cycles of the signed days (1000, 1024) are far above the most. */
@@ -438,4 +439,5 @@ void wb_sections_check(struct wb_checker *c, const struct wb_raw *raw,
             steps[i].finish(c);
     }
     wb_bounces_check(c);
+    wb_listeners_check(c, raw);
 }

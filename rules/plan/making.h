@@ -94,6 +94,12 @@ int wb_making_second_pass_early(const struct wb_conf *conf,
                                 struct wb_pool *p, enum wb_decision *decision,
                                 struct wb_reply *out);
 
+/* listener.c: why the listener that env comes by does not take mail to this
+ * address, or not from this client: a clause. NULL: it does. */
+const char *wb_listener_refusal(const struct wb_conf *conf,
+                                const struct wb_envelope *env,
+                                const struct wb_address *to);
+
 /* bounce.c: a recipient in a bounce domain. */
 int wb_making_bounce(struct wb_making *m, struct wb_recipient_plan *r);
 

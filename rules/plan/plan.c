@@ -34,17 +34,20 @@ bool wb_plan_wants_header(const struct wb_conf *conf, const char *name)
 }
 
 /* Authenticated, in our networks, on this host, or through a listener that is
- * said to be outbound. An inbound listener trusts no network. */
+ * said to be outbound. An inbound listener trusts no network, and a generated
+ * one no account: what it takes, and from whom, is asked elsewhere. */
 static bool is_own_client(const struct wb_conf *conf,
                           const struct wb_envelope *env)
 {
     const struct wb_listener *listener = NULL;
 
+    if (env->listener != NULL)
+        listener = wb_conf_listener(conf, env->listener);
+    if (listener != NULL && listener->is_generated)
+        return listener->class == WB_LISTENER_OUTBOUND;
     if (wb_making_is_loopback(env) ||
         (env->login != NULL && *env->login != '\0'))
         return true;
-    if (env->listener != NULL)
-        listener = wb_conf_listener(conf, env->listener);
     if (listener != NULL)
         return listener->class == WB_LISTENER_OUTBOUND;
     return env->client == NULL ||
@@ -139,12 +142,18 @@ static int plan_suffixed(struct wb_making *m, struct wb_recipient_plan *r)
 
 static int plan_recipient(struct wb_making *m, struct wb_recipient_plan *r)
 {
-    const char *domain = r->recipient->address.domain;
+    const char *domain = r->recipient->address.domain, *why_not;
 
     if (wb_making_is_second_pass(m->env))
         return wb_making_second_pass(m, r);
     if (wb_suffix_is_in(&r->recipient->address, r->recipient->resolved))
         return plan_suffixed(m, r);
+    why_not = wb_listener_refusal(m->conf, m->env, &r->recipient->address);
+    if (why_not != NULL) {
+        r->class = WB_CLASS_OTHER;
+        return wb_making_decide(m, WB_REJECT, "550", "5.7.1",
+                                r->recipient->address.text, why_not);
+    }
     if (domain == NULL) { /* "postmaster": this host's own */
         r->class = WB_CLASS_LOCAL;
         return EX_OK;
@@ -249,6 +258,9 @@ int wb_plan_read_recipient(const struct wb_envelope *env, struct wb_pool *p,
 
 bool wb_plan_may_reject_early(const struct wb_conf *conf)
 {
+    for (size_t i = 0; i < conf->listener_count; i++)
+        if (conf->listeners[i].is_generated)
+            return true;
     return conf->inbound_count > 0 || conf->bounces.domains.count > 0;
 }
 
@@ -260,6 +272,7 @@ int wb_plan_recipient_early(const struct wb_conf *conf,
 {
     const char *domain = recipient->address.domain;
     bool is_ours = wb_suffix_is_in(&recipient->address, recipient->resolved);
+    const char *why_not = wb_listener_refusal(conf, env, &recipient->address);
     struct wb_matcher m;
     int rc = EX_OK;
 
@@ -273,6 +286,10 @@ int wb_plan_recipient_early(const struct wb_conf *conf,
     } else if (is_ours && !wb_making_is_loopback(env)) {
         *decision = WB_REJECT;
         rc = wb_making_reply(out, p, "550", "5.1.2", NULL, NOT_FROM_OUTSIDE);
+    } else if (why_not != NULL) {
+        *decision = WB_REJECT;
+        rc = wb_making_reply(out, p, "550", "5.7.1", recipient->address.text,
+                             why_not);
     } else if (domain != NULL &&
                wb_strings_hold(&conf->bounces.domains, domain)) {
         rc = wb_making_bounce_early(conf, env, recipient, p, decision, out);

@@ -11,9 +11,13 @@ A scenario is a file in scenarios/. Its lines of comment say what happens:
     # prints: TEXT
     # expect: RECIPIENT at PLACE; key = value; ...
     # expect: RECIPIENT waits: REGEX    what the queue says of it
+    # expect: RECIPIENT refused: TEXT   at once, as the reply begins
     # refused: TEXT                     by `waybill check`; nothing is sent
 
 An expect is about the mail that was sent, or the mails that the command made.
+
+A message for a webhook arrives at the place "webhook", which stands for
+waybill-lmtp; the key webhook is what the message tells of it.
 
 keys: account and mechanism ("none": nobody logged in), with (ESMTP, or with S
 for TLS and A for a log-in), sender (of the envelope), from and subject (the
@@ -25,6 +29,7 @@ headers), route (the tag header), pace (between two mails by a route).
     {relay NAME TLS [CERTIFICATE]} host, port and CA of a provider
     {open NAME TLS}                the same, but without log-in
     {ssl NAME}                     the same as ssl://HOST
+    {door NAME}                    address and port of the listener NAME
     {nexthop NAME}                 a relay without log-in, as Postfix writes it
     {account NAME [PASSWORD]}      user name and its password (or a wrong one)
     {password NAME}                the password alone
@@ -52,6 +57,7 @@ class Sending:
     headers: list = field(default_factory=list)
     arrives: dict = field(default_factory=dict)   # recipient -> {key: value}
     waits: dict = field(default_factory=dict)     # recipient -> regex
+    refusals: dict = field(default_factory=dict)  # recipient -> text
 
 
 @dataclass
@@ -91,8 +97,11 @@ def take_expect(scenario, rest):
     if found := re.fullmatch(r"(\S+) waits: (.+)", rest):
         act.waits[found[1]] = found[2]
         return
+    if found := re.fullmatch(r"(\S+) refused: (.+)", rest):
+        act.refusals[found[1]] = found[2]
+        return
     recipient, place, keys = re.fullmatch(r"(\S+) at (\w+)((?:; .+)?)", rest).groups()
-    pairs = [key.split(" = ", 1) for key in keys.split("; ")[1:]]
+    pairs = [key.split(" = ", 1) for key in re.split("; (?=[a-z]+ = )", keys)[1:]]
     act.arrives[recipient] = {"place": place, **dict(pairs)}
 
 
@@ -121,7 +130,8 @@ def read(path):
     assert scenario.refused or scenario.acts, path
     for act in scenario.acts:
         if isinstance(act, Sending):
-            assert {*act.arrives, *act.waits} == {*act.recipients}, path
+            told = {*act.arrives, *act.waits, *act.refusals}
+            assert told == {*act.recipients}, path
     return scenario
 
 

@@ -77,6 +77,9 @@ char *wb_master_prepend(struct wb_pool *pool, const char *text, const char *key,
 char *wb_master_append(struct wb_pool *pool, const char *text, const char *key,
                        const char *name, const char *value);
 
+/* By this smtpd_milters the service of a listener section is known again. */
+#define WB_LISTENER_MILTERS "$waybill_listener_milters"
+
 /* Append a block of waybill's own to the file. */
 char *wb_cf_append_block(struct wb_pool *pool, const char *text,
                          const char *block);

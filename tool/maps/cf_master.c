@@ -276,9 +276,12 @@ static void copy_without_references(FILE *out, const char *text)
 static bool is_own_service(struct wb_pool *pool, const struct wb_cf *cf,
                            const struct wb_cf_entry *entry)
 {
-    const char *daemon;
+    const char *daemon, *milters;
 
     if (strncmp(entry->key, "waybill-", 8) == 0)
+        return true;
+    milters = wb_master_option(pool, cf, entry, "smtpd_milters");
+    if (milters != NULL && strcmp(milters, WB_LISTENER_MILTERS) == 0)
         return true;
     daemon = wb_master_option(pool, cf, entry, "milter_macro_daemon_name");
     return daemon != NULL && (strcmp(daemon, WB_LOOPBACK_LISTENER) == 0 ||

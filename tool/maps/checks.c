@@ -319,6 +319,38 @@ static void check_listener(struct check *c, const struct wb_cf_entry *entry,
                      ours, option, c->conf->path);
 }
 
+/* The same for the listeners that the configuration has. */
+static void check_intakes(struct check *c, const struct wb_cf_entry *entry,
+                          const char *name)
+{
+    for (size_t i = 0; i < c->conf->listener_count; i++) {
+        const struct wb_listener *l = &c->conf->listeners[i];
+        const char *ours = wb_intake_name(c->site->pool, l);
+
+        if (l->is_generated && wb_listener_is_taken_by(ours, name))
+            wb_problem_add(c->problems, WB_ERROR, l->origin.file,
+                           l->origin.line, "listener",
+                           "%s listens on %s, which %s of %s has; another port "
+                           "or address is right",
+                           l->name, ours, entry->key, c->site->master_cf);
+    }
+}
+
+/* A listener does as main.cf says, and nothing without the milter. */
+static void check_intake_milters(struct check *c)
+{
+    bool has_own = false;
+
+    for (size_t i = 0; i < c->conf->listener_count; i++)
+        has_own |= c->conf->listeners[i].is_generated;
+    if (has_own &&
+        strstr(value(c, "receive_override_options"), "no_milters") != NULL)
+        MAIN_ERROR(c, "receive_override_options",
+                   "has no_milters, which would hold for the listeners of %s; "
+                   "give it to services in master.cf alone",
+                   c->conf->path);
+}
+
 static void check_services(struct check *c)
 {
     bool has_retry = false, has_error = false, has_pickup = false;
@@ -341,6 +373,7 @@ static void check_services(struct check *c)
                        c->conf->loopback_listener);
         check_listener(c, entry, f.name, "again_listener",
                        c->conf->again_listener);
+        check_intakes(c, entry, f.name);
     }
     if (!has_retry || !has_error)
         MASTER_ERROR(c, has_retry ? "error/unix" : "retry/unix",
@@ -501,6 +534,7 @@ int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
     else
         check_filter_before(&c);
     check_services(&c);
+    check_intake_milters(&c);
     if (problems->error_count == 0)
         wb_listener_check(site, c.conf, problems);
     check_restrictions(&c);

@@ -232,6 +232,11 @@ static void edit_main(struct edit *e, const struct wb_strings *domains)
     set_unpaced(e, "waybill-again");
     set_if_asked(e, "waybill_filtered_milters",
                  wb_site_raw(site, "smtpd_milters"));
+    set_if_asked(e, "waybill_listener_milters",
+                 *wb_site_raw(site, "smtpd_milters")
+                     ? wb_say(pool, "$waybill_milters, %s",
+                              wb_site_raw(site, "smtpd_milters"))
+                     : "$waybill_milters");
     if (wb_postfix_has_front(e->entries))
         prepend(e, "smtpd_milters", "waybill_milters");
     if (e->conf->attach == WB_BEFORE_QUEUE) {

@@ -61,6 +61,18 @@ struct wb_master_service *wb_postfix_services(const struct wb_entries *entries,
                                               struct wb_pool *pool,
                                               size_t *count);
 
+/* intake.c: the services of the listeners that waybill generates, at most one
+ * more than there are. Returns how many were put into out. */
+size_t wb_intake_services(const struct wb_entries *entries,
+                          struct wb_pool *pool, struct wb_master_service *out);
+
+/* Where such a listener listens, as master.cf names its service: "10026",
+ * "192.0.2.1:10026" or "[::1]:10026". */
+const char *wb_intake_name(struct wb_pool *pool, const struct wb_listener *l);
+
+/* "192.0.2.0/24" or "2001:db8::/32". */
+const char *wb_network_text(struct wb_pool *pool, const struct wb_network *n);
+
 /* How many messages Postfix hands to waybill-lmtp at one time: as many as the
  * webhooks together take, and waybill-lmtp serves. */
 unsigned wb_postfix_lmtp_width(const struct wb_conf *conf);

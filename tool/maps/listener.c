@@ -2,6 +2,7 @@
  * it cannot have, and all mail stops. */
 #include <errno.h>
 #include <netdb.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -18,20 +19,44 @@ static const char *port_of(const char *name)
     return colon == NULL ? name : colon + 1;
 }
 
-bool wb_listener_is_taken_by(const char *ours, const char *name)
+/* "smtp" is 25; 0: no such service. */
+static unsigned number_of(const char *port)
+{
+    const struct servent *known;
+
+    if (*port >= '0' && *port <= '9')
+        return (unsigned)strtoul(port, NULL, 10);
+    known = getservbyname(port, "tcp");
+    return known != NULL ? ntohs((uint16_t)known->s_port) : 0;
+}
+
+/* With whatever port: everywhere, on all of a family, or who knows where. */
+static bool is_wide(const char *name)
 {
     static const char *const everywhere[] = {"localhost:", "0.0.0.0:", "[::]:"};
-    const char *port = port_of(name);
 
-    if (strcmp(port, port_of(ours)) != 0)
-        return false;
-    if (port == name || strcmp(name, ours) == 0)
-        return true;
     for (size_t i = 0; i < sizeof everywhere / sizeof everywhere[0]; i++) {
         if (strncasecmp(name, everywhere[i], strlen(everywhere[i])) == 0)
             return true;
     }
-    return false;
+    return port_of(name) == name;
+}
+
+/* Both are addresses, of different families. */
+static bool are_apart(const char *a, const char *b)
+{
+    return port_of(a) != a && port_of(b) != b &&
+           (a[0] == '[') != (b[0] == '[') &&
+           strncasecmp(a, "localhost:", 10) != 0 &&
+           strncasecmp(b, "localhost:", 10) != 0;
+}
+
+bool wb_listener_is_taken_by(const char *ours, const char *name)
+{
+    if (number_of(port_of(name)) != number_of(port_of(ours)) ||
+        are_apart(ours, name))
+        return false;
+    return is_wide(name) || is_wide(ours) || strcmp(name, ours) == 0;
 }
 
 /* 0, or why not. */
@@ -110,9 +135,37 @@ static void check(const struct wb_site *site, const char *file,
                        listener, strerror(why));
 }
 
+/* Without an address it is inet_interfaces that Postfix goes by, each of which
+ * it has already: another program may still have the port. */
+static void check_intake(const struct wb_site *site,
+                         const struct wb_listener *l,
+                         struct wb_problems *problems)
+{
+    const char *name = wb_intake_name(site->pool, l);
+    int why;
+
+    if (l->address != NULL) {
+        check(site, l->origin.file, "listener", name, problems);
+        return;
+    }
+    why = is_installed(site, name)
+              ? 0
+              : find_fault(site, wb_say(site->pool, "127.0.0.1:%u", l->port));
+    if (why == EADDRINUSE)
+        wb_problem_add(problems, WB_ERROR, l->origin.file, l->origin.line,
+                       "listener",
+                       "%s: another program has port %u of this host; another "
+                       "port is right",
+                       l->name, l->port);
+}
+
 void wb_listener_check(const struct wb_site *site, const struct wb_conf *conf,
                        struct wb_problems *problems)
 {
+    for (size_t i = 0; i < conf->listener_count; i++)
+        if (conf->listeners[i].is_generated)
+            check_intake(site, &conf->listeners[i], problems);
+
     check(site, conf->path, "loopback_listener", conf->loopback_listener,
           problems);
     check(site, conf->path, "again_listener", conf->again_listener, problems);

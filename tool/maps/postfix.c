@@ -315,6 +315,58 @@ static const char *relay(const struct wb_entries *e, struct wb_pool *pool,
     return wb_text_close(&t, pool);
 }
 
+static const struct wb_strings *chosen(bool has_list,
+                                       const struct wb_strings *list,
+                                       const struct wb_strings *all)
+{
+    return has_list ? list : all;
+}
+
+/* What an inbound listener takes; a postmaster's mail where this host is at
+ * home (RFC 5321, 4.5.1). waybill looks once more. */
+static const char *listener_domains(const struct wb_entries *e,
+                                    struct wb_pool *pool,
+                                    const struct wb_listener *l)
+{
+    const struct wb_strings bounces = {e->bounce_domains, e->bounce_count},
+                            inbound = {e->inbound_domains, e->inbound_count};
+    const struct wb_strings *lists[] = {
+        chosen(l->has_bounce_domains, &l->bounce_domains, &bounces),
+        chosen(l->has_inbound_domains, &l->inbound_domains, &inbound)};
+    struct wb_text t;
+
+    wb_text_open(&t);
+    header(t.file, e, "Domains whose mail this listener takes.");
+    for (size_t i = 0; i < 2; i++)
+        for (size_t j = 0; j < lists[i]->count; j++)
+            fprintf(t.file, "/@%s$/  DUNNO\n",
+                    literal(pool, lists[i]->items[j]));
+    fputs("/^postmaster@/  permit_auth_destination\n"
+          "/^/  550 5.7.1 this listener takes no mail for this address\n",
+          t.file);
+    return wb_text_close(&t, pool);
+}
+
+/* Who may send by a listener: as access(5), or the mynetworks of own clients.
+ */
+static const char *listener_clients(const struct wb_entries *e,
+                                    struct wb_pool *pool,
+                                    const struct wb_listener *l)
+{
+    struct wb_text t;
+
+    wb_text_open(&t);
+    header(t.file, e, "Clients that may send by this listener.");
+    for (size_t i = 0; i < l->network_count; i++)
+        fprintf(t.file, "%s  DUNNO\n", wb_network_text(pool, &l->networks[i]));
+    if (l->class == WB_LISTENER_INBOUND)
+        fputs("0.0.0.0/0  550 5.7.1 this listener takes no mail from your "
+              "address\n"
+              "::/0  550 5.7.1 this listener takes no mail from your address\n",
+              t.file);
+    return wb_text_close(&t, pool);
+}
+
 static const char *passwords(const struct wb_entries *e, struct wb_pool *pool,
                              const struct wb_service *service)
 {
@@ -352,6 +404,19 @@ static void add(struct wb_files *files, const char *name, const char *text)
     files->items[files->count++] = (struct wb_file){.name = name, .text = text};
 }
 
+static void add_listener(struct wb_files *files, const struct wb_entries *e,
+                         struct wb_pool *pool, const struct wb_listener *l)
+{
+    if (!l->is_generated)
+        return;
+    if (l->class == WB_LISTENER_INBOUND)
+        add(files, wb_say(pool, "listener-%s.pcre", l->name),
+            listener_domains(e, pool, l));
+    if (l->network_count > 0)
+        add(files, wb_say(pool, "listener-%s.cidr", l->name),
+            listener_clients(e, pool, l));
+}
+
 struct wb_strings wb_postfix_domains(const struct wb_entries *e,
                                      struct wb_pool *pool)
 {
@@ -374,8 +439,9 @@ void wb_postfix_files(const struct wb_entries *e, struct wb_pool *pool,
 {
     struct wb_strings own = wb_postfix_domains(e, pool);
 
-    out->items =
-        wb_must(wb_pool_array(pool, e->service_count + 11, sizeof *out->items));
+    out->items = wb_must(
+        wb_pool_array(pool, e->service_count + 2 * e->conf->listener_count + 11,
+                      sizeof *out->items));
     out->count = 0;
     if (wb_entries_have_pop(e))
         add(out, WB_DOWN_FILE, wb_postfix_down(e, pool));
@@ -396,6 +462,8 @@ void wb_postfix_files(const struct wb_entries *e, struct wb_pool *pool,
                   "Every recipient of these domains exists; in "
                   "relay_recipient_maps."));
     }
+    for (size_t i = 0; i < e->conf->listener_count; i++)
+        add_listener(out, e, pool, &e->conf->listeners[i]);
     for (size_t i = 0; i < e->service_count; i++) {
         const struct wb_service *service = e->services[i];
 

@@ -3,6 +3,7 @@
 
 #include "tool/maps/files.h"
 #include "tool/maps/memory.h"
+#include "tool/maps/service.h"
 
 /* those that need a password and nothing else */
 static const char password_mechanisms[] =
@@ -15,28 +16,10 @@ static const char *const mechanisms[] = {
     [WB_AUTH_ANY] = password_mechanisms,
 };
 
-static void option(FILE *f, const char *name, const char *value)
-{
-    if (strpbrk(value, " \t{}") != NULL)
-        fprintf(f, "  -o { %s = %s }\n", name, value);
-    else
-        fprintf(f, "  -o %s=%s\n", name, value);
-}
-
 /* A path stands for itself. */
 static const char *path(struct wb_pool *pool, const char *text)
 {
     return wb_substitute(pool, text, "$", "$$");
-}
-
-struct setting {
-    const char *name, *value;
-};
-
-static void options(FILE *f, const struct setting *s)
-{
-    for (; s->name != NULL; s++)
-        option(f, s->name, s->value);
 }
 
 /* As smtp(8) opens them before it drops root's rights, 0600 is enough. Any
@@ -93,13 +76,6 @@ static void auth_options(FILE *f, struct wb_pool *pool,
     option(f, "smtp_sasl_auth_soft_bounce", "yes");
     /* a refusal of one account must not be remembered for another */
     option(f, "smtp_sasl_auth_cache_name", "");
-}
-
-static struct wb_master_service entry(struct wb_pool *pool, const char *name,
-                                      const char *type, struct wb_text *t)
-{
-    return (struct wb_master_service){wb_say(pool, "%s/%s", name, type),
-                                      wb_text_close(t, pool)};
 }
 
 static struct wb_master_service route_service(struct wb_pool *pool,
@@ -358,8 +334,8 @@ struct wb_master_service *wb_postfix_services(const struct wb_entries *e,
                                               struct wb_pool *pool,
                                               size_t *count)
 {
-    struct wb_master_service *all =
-        wb_must(wb_pool_array(pool, e->service_count + 7, sizeof *all));
+    struct wb_master_service *all = wb_must(wb_pool_array(
+        pool, e->service_count + e->conf->listener_count + 8, sizeof *all));
     size_t n = 0;
 
     for (size_t i = 0; i < e->service_count; i++)
@@ -371,6 +347,7 @@ struct wb_master_service *wb_postfix_services(const struct wb_entries *e,
     if (e->conf->webhook_count > 0)
         all[n++] = lmtp_service(pool, e->conf);
     all[n++] = hop_cleanup_service(pool);
+    n += wb_intake_services(e, pool, all + n);
     all[n++] = cleanup_service(pool, e);
     *count = n;
     return all;
