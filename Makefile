@@ -192,7 +192,8 @@ install: all
 	$(INSTALL) -m 644 contrib/waybill.conf.sample $(DESTDIR)$(DATADIR)/
 	$(INSTALL) -m 644 rules/presets/*.conf $(DESTDIR)$(DATADIR)/presets/
 	$(INSTALL) -m 644 contrib/waybill-milter.service \
-		contrib/waybill-lmtp.service $(DESTDIR)$(DATADIR)/
+		contrib/waybill-lmtp.service contrib/waybill-metrics.service \
+		contrib/waybill-metrics.timer $(DESTDIR)$(DATADIR)/
 
 # The configuration in $(SYSCONFDIR)/waybill is the admin's and stays.
 uninstall:

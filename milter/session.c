@@ -11,6 +11,7 @@
 #include "milter/base/log.h"
 #include "milter/current.h"
 #include "milter/decision.h"
+#include "milter/stats.h"
 
 struct wb_session {
     /* the connection */
@@ -52,13 +53,18 @@ static const struct wb_reply many_headers = {
 
 struct wb_session *wb_session_new(void)
 {
-    return calloc(1, sizeof(struct wb_session));
+    struct wb_session *s = calloc(1, sizeof *s);
+
+    if (s != NULL)
+        wb_stats_connect();
+    return s;
 }
 
 void wb_session_free(struct wb_session *s)
 {
     if (s == NULL)
         return;
+    wb_stats_disconnect();
     wb_session_reset(s);
     wb_pool_free(s->pool);
     free(s->client);
@@ -413,7 +419,8 @@ const struct wb_reply *wb_session_rcpt(struct wb_session *s, char **argv,
         refuse(s, wrong);
         return NULL;
     }
-    wb_decision_log_refusal(&s->env, argv[0], wrong);
+    wb_stats_refused_recipient();
+    wb_decision_log_refusal(s->conf, &s->env, argv[0], wrong);
     return wrong;
 }
 
@@ -476,5 +483,6 @@ void wb_session_decide(struct wb_session *s, const char *queue_id,
         refusing_plan(plan, s->refusal);
     else
         make_plan(s, plan);
-    wb_decision_log(&s->env, plan);
+    wb_stats_message(s->conf, plan, s->env.recipient_count, s->pool);
+    wb_decision_log(s->conf, &s->env, plan);
 }

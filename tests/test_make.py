@@ -24,6 +24,7 @@ def test_install_and_uninstall(tmp_path):
         "usr/share/man/man8/waybill-milter.8", "usr/share/man/man8/waybill-lmtp.8",
         "usr/share/waybill/waybill-lmtp.service", "usr/share/waybill/waybill.conf.sample",
         "usr/share/waybill/waybill-milter.service",
+        "usr/share/waybill/waybill-metrics.service", "usr/share/waybill/waybill-metrics.timer",
         *(f"usr/share/waybill/presets/{name}" for name in PRESETS)}
     told = subprocess.run([tmp_path / "usr/bin/waybill", "presets", "gmail"], text=True,
                           check=True, capture_output=True, timeout=60).stdout

@@ -140,6 +140,8 @@ static const struct wb_option top_options[] = {
     ROW(TEXT, "control_socket", IN(wb_conf, control_socket),
         .fallback = "/run/waybill/control.sock",
         .help = "socket of `waybill reload` and `waybill status`"),
+    ROW(TEXT, "control_group", IN(wb_conf, control_group),
+        .help = "group that may ask for the status; empty: none"),
     ROW(PATH, "secret_file", WB_NOT_STORED, .fallback = "secret",
         .help = "keys, one a line: the first signs, all verify"),
     ROW(TEXT, "tag_header", IN(wb_conf, tag_header),
