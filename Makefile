@@ -41,7 +41,7 @@ WEBHOOK_LIBS = $(shell pkg-config --libs $(WEBHOOK_PKGS))
 RULES_SRC  = $(wildcard rules/*/*.c)
 MILTER_SRC = $(wildcard milter/*.c milter/base/*.c)
 TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c tool/dns/*.c \
-             tool/trail/*.c)
+             tool/trail/*.c tool/graph/*.c)
 WEBHOOK_SRC = $(wildcard webhook/*.c webhook/*/*.c)
 UNIT_SRC   = $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   = $(wildcard tests/fuzz/fuzz_*.c)
@@ -53,7 +53,7 @@ BASE_OBJ   = $(filter $B/obj/milter/base/%,$(MILTER_OBJ))
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
 ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $(FUZZ_SRC)
 ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/maps/*.h \
-             tool/dns/*.h tool/trail/*.h webhook/*.h webhook/*/*.h tests/unit/*.h)
+             tool/dns/*.h tool/trail/*.h tool/graph/*.h webhook/*.h webhook/*/*.h tests/unit/*.h)
 
 .PHONY: all unit demo check fuzz fuzz-cover bench-routes install uninstall clean \
         format analyze
