@@ -3,6 +3,7 @@
 import grp
 import json
 import os
+import pathlib
 import re
 import socket
 import stat
@@ -346,3 +347,24 @@ def test_something_else_at_the_socket(make_daemon, build):
         assert waybill(build, "status", "-c", daemon.conf).returncode == 69
         assert waybill(build, "status", "-c", daemon.conf, "--prometheus").returncode == 69
         t.join()
+
+
+# what contrib has for Prometheus
+
+def test_the_unit_writes_the_metrics_and_takes_old_ones_away(daemon, build):
+    """Its ExecStart as it stands there, but for its places."""
+    unit = (pathlib.Path(__file__).resolve().parents[2] / "contrib/waybill-metrics.service").read_text()
+    script = re.search(r"^ExecStart=/bin/sh -c '(.*)'$", unit, re.M)[1]
+    script = script.replace("/run/waybill/control.sock", str(daemon.control))
+    to = daemon.dir / "waybill.prom"
+
+    def run():
+        return subprocess.run(["/bin/sh", "-c", script], timeout=60, capture_output=True,
+                              env={"PATH": f"{build}:/usr/bin:/bin", "TO": str(to)}).returncode
+
+    assert run() == 0
+    assert "waybill_connections 0" in to.read_text()
+    list(text_string_to_metric_families(to.read_text()))
+    daemon.stop()
+    assert run() == 1
+    assert list(daemon.dir.glob("waybill.prom*")) == []
