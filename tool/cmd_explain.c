@@ -187,6 +187,8 @@ static int parse_options(struct message *m, int argc, char **argv)
                    : wb_tool_usage("explain", "--queue-id stands for a whole "
                                               "message; only --log goes with "
                                               "it");
+    if (m->log != NULL)
+        return wb_tool_usage("explain", "--log goes with --queue-id");
     if ((m->sender == NULL && m->file == NULL) || m->recipient_count == 0)
         return wb_tool_usage("explain", "--sender and --recipient are needed");
     if (wb_network_parse(m->env.client, &ignored, &err) != EX_OK ||

@@ -80,6 +80,7 @@ def test_what_is_no_message(folder, text, status, words):  # noqa: F811
 def test_usage(folder):  # noqa: F811
     assert explain(folder, HEADER, "--message", "missing").returncode == 66
     assert explain(folder, HEADER, "--queue-id", "4F2A").returncode == 64
+    assert explain(folder, HEADER, "--log", "log", "--message", "message").returncode == 64
     write(folder / "log", "")
     for words, status, told in ((["--queue-id", "4F2A"], 65, "nothing on 4F2A"),
                                 (["--queue-id", "../x"], 65, "no queue id")):
