@@ -7,6 +7,8 @@
 #include "milter/current.h"
 #include "milter/stats.h"
 
+enum { NAME_MAX_OCTETS = 100 }; /* as the configuration allows */
+
 static const char *const verdicts[] = {
     [WB_ACCEPT] = "accept", [WB_TEMPFAIL] = "tempfail", [WB_REJECT] = "reject"};
 
@@ -20,15 +22,28 @@ static json_int_t read_signed(const atomic_llong *count)
     return (json_int_t)atomic_load_explicit(count, memory_order_relaxed);
 }
 
-/* Names come from a file that may hold any octets, JSON must be UTF-8. */
-static json_t *name_of(const struct wb_count *c)
+/* A name as UTF-8, which JSON and Prometheus ask for: where it is none, what is
+ * no ASCII becomes \xHH, so that no two names become one. The string that holds
+ * it is freed by the caller; NULL when out of memory. */
+static json_t *name_of(const char *name)
 {
-    json_t *name = json_string(c->name);
+    json_t *whole = json_string(name);
+    char text[NAME_MAX_OCTETS * 4 + 1] = "";
+    size_t used = 0;
 
-    return name != NULL ? name : json_string("(not UTF-8)");
+    if (whole != NULL)
+        return whole;
+    for (; *name != '\0' && used + 4 < sizeof text; name++) {
+        unsigned octet = (unsigned char)*name;
+
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 octet < 0x80 ? "%c" : "\\x%02X", octet);
+    }
+    return json_string(text);
 }
 
-/* Every thousandth rule of a huge table may never match. */
+/* Of a huge table of rules most are never met, and would only fill the answer.
+ */
 static bool is_shown(const struct wb_counts *counts, const struct wb_count *c)
 {
     return counts->count <= WB_STATUS_RULES_MAX || read_count(&c->messages) > 0;
@@ -45,7 +60,7 @@ static json_t *counts_json(const struct wb_counts *counts)
 
         if (is_shown(counts, c))
             json_array_append_new(
-                list, json_pack("{s:o, s:I, s:I}", "name", name_of(c),
+                list, json_pack("{s:o, s:I, s:I}", "name", name_of(c->name),
                                 "messages", read_count(&c->messages),
                                 "recipients", read_count(&c->recipients)));
     }
@@ -156,24 +171,17 @@ static void plain(FILE *out, const char *name, const char *type,
     fprintf(out, "%s %lld\n", name, (long long)value);
 }
 
-/* A label's value: quotes, backslashes and ends of lines are escaped, other
- * control characters and what is no ASCII in a text that is no UTF-8 are not
- * let through. */
+/* A label's value. */
 static void put_value(FILE *out, const char *text)
 {
-    json_t *utf8 = json_string(text);
-    bool is_utf8 = utf8 != NULL;
+    json_t *name = name_of(text);
 
-    json_decref(utf8);
-    for (const char *c = text; *c != '\0'; c++) {
+    for (const char *c = json_string_value(name); c != NULL && *c != '\0'; c++)
         if (*c == '"' || *c == '\\')
             fprintf(out, "\\%c", *c);
-        else if ((unsigned char)*c < ' ' || *c == 0x7f ||
-                 ((unsigned char)*c > 0x7f && !is_utf8))
-            fputc('?', out);
         else
             fputc(*c, out);
-    }
+    json_decref(name);
 }
 
 static void one(FILE *out, const char *name, const char *label,

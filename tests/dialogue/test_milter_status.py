@@ -230,13 +230,15 @@ def test_a_table_of_rules_is_not_shown_whole(make_daemon):
 
 
 def test_hostile_names_stay_in_their_labels(make_daemon):
-    name = r'a\"b{x=1} <script>'
-    try:
-        daemon = make_daemon(ROUTES + f"rule '{name}' {{ route = bulk }}\n").start()
-    except AssertionError:
-        return                                      # refused as a name: as well
-    assert ("waybill_rule_messages_total", ("rule", name)) in metrics(daemon)
-    assert name in named(status(daemon)["rules"])
+    names = [r'a\"b{x=1} <script>', "é\U0001f4e6", "x" * 100]
+    daemon = make_daemon(ROUTES)
+    text = "".join(f"rule '{name}' {{ route = bulk }}\n" for name in [*names, "\udcff", "\udcfe"])
+    with daemon.conf.open("ab") as conf:
+        conf.write(text.encode("utf-8", "surrogateescape"))
+    daemon.start()
+    for name in [*names, r"\xFF", r"\xFE"]:
+        assert ("waybill_rule_messages_total", ("rule", name)) in metrics(daemon)
+        assert name in named(status(daemon)["rules"])
 
 
 def test_no_secret_is_told(daemon):
