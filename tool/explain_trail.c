@@ -1,6 +1,8 @@
 /* waybill explain --queue-id: why a message went where it went. */
+#include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -24,11 +26,34 @@ static void field(const char *name, const char *value)
     printf("  %-11s %s\n", name, value);
 }
 
+static bool is_hex(const char *text)
+{
+    return text[0] == '\\' && text[1] == 'x' &&
+           isxdigit((unsigned char)text[2]) && isxdigit((unsigned char)text[3]);
+}
+
+/* Is it name, as the log writes it, with "\xHH" for what is not plain? */
+static bool is_logged_as(const char *name, const char *logged)
+{
+    for (; *name != '\0'; name++) {
+        char hex[] = {0, 0, 0};
+        bool is_escaped = is_hex(logged);
+
+        if (is_escaped)
+            memcpy(hex, logged + 2, 2);
+        if (is_escaped ? strtoul(hex, NULL, 16) != (unsigned char)*name
+                       : *logged != *name)
+            return false;
+        logged += is_escaped ? 4 : 1;
+    }
+    return *logged == '\0';
+}
+
 static const struct wb_rule *find_rule(const struct wb_conf *conf,
-                                       const char *name)
+                                       const char *logged)
 {
     for (size_t i = 0; i < conf->rules.count; i++)
-        if (strcmp(conf->rules.rules[i].name, name) == 0)
+        if (is_logged_as(conf->rules.rules[i].name, logged))
             return &conf->rules.rules[i];
     return NULL;
 }

@@ -20,6 +20,7 @@ def trail_site(programs):
     site = Site("before_queue")
     site.waybill.configure(
         site.waybill.text + rule("dead", "dead.test", "dead")
+        + """rule 'a \\\\ "rule" é' { recipients = { "odd.test" }  route = au }\n"""
         + 'route dead { host = "[127.0.0.1]"  port = 9  tls = none }\n'
         + route("kept", site.sinks["legacy"], "return_path = keep") + rule("kept", "kept.test", "kept"))
     try:
@@ -95,6 +96,14 @@ def test_a_changed_configuration_is_told(trail_site):
     finally:
         site.waybill.configure(old)
     assert "rule        au (not configured any more)" in text and "has changed since" in text
+
+
+def test_a_rule_with_an_odd_name_is_found(trail_site):
+    site = trail_site
+    queue_id = site.send(SENDER, ["a@odd.test"], letter(SENDER, "a@odd.test")).queue_id
+    text = explain(site, queue_id).stdout
+    assert re.search(r"  rule        a\\x20\\x5C\\x20\\x22rule\\x22\\x20\\xC3\\xA9 "
+                     r"\(.*waybill.conf:\d+, priority 100\)\n", text), text
 
 
 def test_a_refusal_is_explained(trail_site):
