@@ -12,9 +12,9 @@
 void wb_put_html(FILE *out, const char *text, size_t max_chars);
 void wb_put_dot(FILE *out, const char *text, size_t max_chars);
 
-/* The host of a webhook, and its port: the rest of url may be a secret, not only
- * user, password and query, but the path as well. The octets to be shown begin
- * at *from; returns how many. */
+/* The host of a webhook, and its port: the rest of url may be a secret, not
+ * only user, password and query, but the path as well. The octets to be shown
+ * begin at *from; returns how many. */
 size_t wb_url_shown(const char *url, const char **from);
 
 #endif
