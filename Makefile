@@ -14,6 +14,9 @@ SBINDIR   = $(PREFIX)/sbin
 BINDIR    = $(PREFIX)/bin
 MANDIR    = $(PREFIX)/share/man
 DATADIR   = $(PREFIX)/share/waybill
+BASHDIR   = $(PREFIX)/share/bash-completion/completions
+ZSHDIR    = $(PREFIX)/share/zsh/site-functions
+FISHDIR   = $(PREFIX)/share/fish/vendor_completions.d
 SYSCONFDIR = /etc
 B         = build
 # The tests use Debian's own Python and its packages, whatever else is in PATH.
@@ -197,7 +200,8 @@ MAN8 = contrib/man/waybill-milter.8 contrib/man/waybill-lmtp.8
 install: all
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
 		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
-		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DATADIR)/presets
+		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DATADIR)/presets \
+		$(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	$(INSTALL) -m 755 $B/waybill-milter $B/waybill-lmtp $(DESTDIR)$(SBINDIR)/
 	$(INSTALL) -m 755 $B/waybill $(DESTDIR)$(BINDIR)/
 	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/
@@ -208,7 +212,11 @@ install: all
 	$(INSTALL) -m 644 contrib/waybill-milter.service contrib/waybill-lmtp.service \
 		contrib/waybill-pop.service contrib/waybill-pop.timer \
 		contrib/waybill-test.service contrib/waybill-test.timer \
+		contrib/waybill-metrics.service contrib/waybill-metrics.timer \
 		$(DESTDIR)$(DATADIR)/
+	$(INSTALL) -m 644 contrib/completions/waybill.bash $(DESTDIR)$(BASHDIR)/waybill
+	$(INSTALL) -m 644 contrib/completions/_waybill $(DESTDIR)$(ZSHDIR)/
+	$(INSTALL) -m 644 contrib/completions/waybill.fish $(DESTDIR)$(FISHDIR)/
 
 # The configuration in $(SYSCONFDIR)/waybill is the admin's and stays.
 uninstall:
@@ -217,7 +225,9 @@ uninstall:
 		$(DESTDIR)$(MANDIR)/man1/waybill.1 \
 		$(DESTDIR)$(MANDIR)/man5/waybill.conf.5 \
 		$(DESTDIR)$(MANDIR)/man8/waybill-milter.8 \
-		$(DESTDIR)$(MANDIR)/man8/waybill-lmtp.8
+		$(DESTDIR)$(MANDIR)/man8/waybill-lmtp.8 \
+		$(DESTDIR)$(BASHDIR)/waybill $(DESTDIR)$(ZSHDIR)/_waybill \
+		$(DESTDIR)$(FISHDIR)/waybill.fish
 	rm -rf $(DESTDIR)$(DATADIR)
 
 # ---- keeping it in shape ----------------------------------------------------

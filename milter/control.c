@@ -1,11 +1,13 @@
 #include "milter/control.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <time.h>
@@ -13,12 +15,14 @@
 
 #include "milter/base/log.h"
 #include "milter/reload.h"
+#include "milter/status.h"
 
 enum {
     PEER_LIMIT_MS = 10000, /* for a question, and again for an answer */
     QUESTION_MAX_OCTETS = 64,
     DIRECTORY_MODE = 0755,
     SOCKET_MODE = 0600,
+    GROUP_SOCKET_MODE = 0660,
     BACKLOG = 8,
 };
 
@@ -81,14 +85,33 @@ static void write_answer(const struct wb_control *c, int fd, const char *text,
     }
 }
 
-static void answer(const struct wb_control *c, const char *question, FILE *out)
+/* The daemon's own user, or root; the group may only look. */
+static bool may_command(int fd)
 {
-    if (strcmp(question, "reload") == 0)
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t octets = sizeof peer;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &octets) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void answer(const struct wb_control *c, int fd, const char *question,
+                   FILE *out)
+{
+    if (strcmp(question, "reload") == 0 && !may_command(fd))
+        fputs("error\nreload: only root and the milter's user may\n", out);
+    else if (strcmp(question, "reload") == 0)
         wb_reload(c->config_path, out);
+    else if (strcmp(question, "status") == 0)
+        wb_status_json(out);
+    else if (strcmp(question, "metrics") == 0)
+        wb_status_metrics(out);
     else if (strcmp(question, "ping") == 0)
         fprintf(out, "ok %ld %s\n", (long)getpid(), WB_VERSION);
     else
-        fputs("error\nunknown command; \"reload\" or \"ping\" is right\n", out);
+        fputs("error\nunknown command; \"reload\", \"status\", \"metrics\" or "
+              "\"ping\" is right\n",
+              out);
 }
 
 static void serve(const struct wb_control *c, int fd)
@@ -103,7 +126,7 @@ static void serve(const struct wb_control *c, int fd)
     out = open_memstream(&text, &octets);
     if (out == NULL)
         return;
-    answer(c, question, out);
+    answer(c, fd, question, out);
     if (fclose(out) == 0)
         write_answer(c, fd, text, octets);
     free(text);
@@ -134,14 +157,26 @@ static void *run(void *argument)
     }
 }
 
-static int listen_at(struct wb_control *c, struct wb_err *err)
+static int find_group(const char *name, gid_t *out, struct wb_err *err)
+{
+    const struct group *found = getgrnam(name);
+
+    if (found == NULL)
+        return wb_err_set(err, EX_CONFIG,
+                          "control_group: there is no group \"%s\"; one that "
+                          "exists is right",
+                          name);
+    *out = found->gr_gid;
+    return EX_OK;
+}
+
+static int listen_at(struct wb_control *c, mode_t mode, struct wb_err *err)
 {
     c->stop_fd = eventfd(0, EFD_CLOEXEC);
     if (c->stop_fd < 0)
         return wb_err_set(err, EX_OSERR, "%s: cannot be opened: %s",
                           c->file.path, strerror(errno));
-    return wb_socket_file_listen(&c->file, SOCKET_MODE, BACKLOG, &c->listen_fd,
-                                 err);
+    return wb_socket_file_listen(&c->file, mode, BACKLOG, &c->listen_fd, err);
 }
 
 int wb_control_open(const struct wb_conf *conf, const struct wb_owner *owner,
@@ -149,7 +184,10 @@ int wb_control_open(const struct wb_conf *conf, const struct wb_owner *owner,
                     struct wb_err *err)
 {
     const char *path = conf->control_socket;
-    int code;
+    bool has_group =
+        conf->control_group != NULL && *conf->control_group != '\0';
+    gid_t gid = owner->gid;
+    int code = EX_OK;
 
     memset(out, 0, sizeof *out);
     out->config_path = config_path;
@@ -157,14 +195,17 @@ int wb_control_open(const struct wb_conf *conf, const struct wb_owner *owner,
     out->stop_fd = -1;
     if (path == NULL || *path == '\0')
         return EX_OK;
-    code =
-        wb_owner_make_directory(owner, path, owner->gid, DIRECTORY_MODE, err);
+    if (has_group)
+        code = find_group(conf->control_group, &gid, err);
+    if (code == EX_OK)
+        code = wb_owner_make_directory(owner, path, owner->gid, DIRECTORY_MODE,
+                                       err);
     if (code == EX_OK)
         code = wb_socket_file_claim(&out->file, path, err);
     if (code == EX_OK)
-        code = listen_at(out, err);
+        code = listen_at(out, has_group ? GROUP_SOCKET_MODE : SOCKET_MODE, err);
     if (code == EX_OK)
-        code = wb_socket_file_own(&out->file, owner, owner->gid, err);
+        code = wb_socket_file_own(&out->file, owner, gid, err);
     return code;
 }
 

@@ -1,6 +1,9 @@
 /* The control socket: a line asks, the answer follows, the connection ends.
  *     reload   "ok" and warnings, or "error" and the problems, a line each
- *     ping     "ok PID VERSION" */
+ *     ping     "ok PID VERSION"
+ *     status   a JSON object
+ *     metrics  the same for Prometheus, in its text format
+ * Who can connect may ask; reload is for root and the daemon's user alone. */
 #ifndef WB_MILTER_CONTROL_H
 #define WB_MILTER_CONTROL_H
 
@@ -17,9 +20,9 @@ struct wb_control {
     bool is_running;
 };
 
-/* Open the socket that conf says (mode 0600, the daemon's user's); without
- * one in conf nothing happens. config_path must outlive *out.
- * Returns as wb_socket_open. */
+/* Open the socket that conf says: the daemon's user's, mode 0600, or with a
+ * control_group that group's, mode 0660. Without one in conf nothing happens.
+ * config_path must outlive *out. Returns as wb_socket_open. */
 int wb_control_open(const struct wb_conf *conf, const struct wb_owner *owner,
                     const char *config_path, struct wb_control *out,
                     struct wb_err *err);

@@ -16,6 +16,7 @@
 #include "milter/callbacks.h"
 #include "milter/control.h"
 #include "milter/current.h"
+#include "milter/stats.h"
 
 enum {
     MTA_LIMIT_S = 7210, /* libmilter's own default: longer than SMTP waits */
@@ -187,20 +188,22 @@ static void tell_ready(int report_fd)
     wb_ready_notify("READY=1");
 }
 
-int wb_daemon_run(const struct wb_conf *conf, const char *config_path,
-                  int report_fd)
+int wb_daemon_run(struct wb_conf *conf, const char *config_path, int report_fd)
 {
     struct daemon d = {.pidfile.fd = -1,
                        .control = {.listen_fd = -1, .stop_fd = -1}};
     struct wb_err err = {.text = ""};
+    bool has_counts = wb_stats_attach(conf, NULL);
     int code;
 
+    wb_stats_start();
     wb_current_set(conf);
     catch_signals();
     wb_descriptors_raise();
     (void)smfi_settimeout(MTA_LIMIT_S);
     (void)smfi_setmaxdatasize(PACKET_MAX_OCTETS);
-    code = open_all(&d, conf, config_path, &err);
+    code = has_counts ? open_all(&d, conf, config_path, &err)
+                      : wb_err_set(&err, EX_OSERR, "out of memory");
     if (code == EX_OK)
         code = wb_control_start(&d.control, &err);
     if (code == EX_OK) {

@@ -13,7 +13,6 @@ int wb_daemon_load(const char *path, struct wb_conf **out);
  * for readiness is told; -1 in the foreground.
  * Returns EX_OK after a clean stop, or a sysexits code; the reason is in the
  * log. */
-int wb_daemon_run(const struct wb_conf *conf, const char *config_path,
-                  int report_fd);
+int wb_daemon_run(struct wb_conf *conf, const char *config_path, int report_fd);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "milter/base/log.h"
 
+enum { DIGEST_SHOWN = 8 }; /* enough to tell two configurations apart */
+
 /* "<a@b>" and "a@b" alike are shown as <a@b>. */
 static void add_address(struct wb_line *line, const char *address)
 {
@@ -46,7 +48,28 @@ static void add_name(struct wb_line *line, const char *key, const char *name)
     add_word(line, name);
 }
 
-static void log_recipient(const struct wb_envelope *env,
+static void add_known(struct wb_line *line, const char *key, const char *text)
+{
+    if (text != NULL && *text != '\0')
+        add_name(line, key, text);
+}
+
+/* What the decision was made from, and by which configuration. */
+static void add_facts(struct wb_line *line, const struct wb_conf *conf,
+                      const struct wb_envelope *env,
+                      const struct wb_recipient *r)
+{
+    add_known(line, "client", env->client);
+    add_known(line, "login", env->login);
+    add_known(line, "listener", env->listener);
+    if (r != NULL)
+        add_known(line, "mailer", r->mailer);
+    if (conf != NULL)
+        wb_line_add(line, " conf=%.*s", DIGEST_SHOWN, conf->digest);
+}
+
+static void log_recipient(const struct wb_conf *conf,
+                          const struct wb_envelope *env,
                           const struct wb_recipient_plan *r,
                           const struct wb_plan *plan)
 {
@@ -69,6 +92,7 @@ static void log_recipient(const struct wb_envelope *env,
     if (plan->sender_to != NULL) {
         wb_line_add(&line, " sender=");
         add_address(&line, plan->sender_to);
+        add_name(&line, "return_path", plan->return_path->name);
     }
     if (plan->from_header != NULL) {
         wb_line_add(&line, " from_header=");
@@ -83,6 +107,7 @@ static void log_recipient(const struct wb_envelope *env,
     }
     if (plan->passes > 1)
         wb_line_add(&line, " passes=%u", plan->passes);
+    add_facts(&line, conf, env, r->recipient);
     wb_log(LOG_INFO, "%s", line.text);
 }
 
@@ -93,7 +118,8 @@ static void add_reply(struct wb_line *line, const struct wb_reply *reply)
     wb_line_add(line, "\"");
 }
 
-void wb_decision_log_refusal(const struct wb_envelope *env,
+void wb_decision_log_refusal(const struct wb_conf *conf,
+                             const struct wb_envelope *env,
                              const char *recipient,
                              const struct wb_reply *reply)
 {
@@ -107,6 +133,7 @@ void wb_decision_log_refusal(const struct wb_envelope *env,
     if (recipient == NULL)
         wb_line_add(&line, " nrcpt=%zu", env->recipient_count);
     add_reply(&line, reply);
+    add_facts(&line, conf, env, NULL);
     wb_log(LOG_INFO, "%s", line.text);
 }
 
@@ -122,13 +149,19 @@ void wb_decision_log_visit(const char *listener, const char *client,
     wb_log(LOG_INFO, "%s", line.text);
 }
 
-void wb_decision_log(const struct wb_envelope *env, const struct wb_plan *plan)
+bool wb_decision_is_told(const struct wb_plan *plan, size_t i)
+{
+    return !plan->is_partial || plan->recipients[i].rewritten != NULL;
+}
+
+void wb_decision_log(const struct wb_conf *conf, const struct wb_envelope *env,
+                     const struct wb_plan *plan)
 {
     if (plan->decision != WB_ACCEPT) {
-        wb_decision_log_refusal(env, NULL, &plan->reply);
+        wb_decision_log_refusal(conf, env, NULL, &plan->reply);
         return;
     }
     for (size_t i = 0; i < env->recipient_count; i++)
-        if (!plan->is_partial || plan->recipients[i].rewritten != NULL)
-            log_recipient(env, &plan->recipients[i], plan);
+        if (wb_decision_is_told(plan, i))
+            log_recipient(conf, env, &plan->recipients[i], plan);
 }

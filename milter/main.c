@@ -8,7 +8,7 @@
 #include "milter/base/ready.h"
 #include "milter/daemon.h"
 
-static int run(const struct wb_options *options, const struct wb_conf *conf)
+static int run(const struct wb_options *options, struct wb_conf *conf)
 {
     int fd = -1;
     pid_t pid = options->is_foreground ? 0 : wb_ready_fork(&fd);

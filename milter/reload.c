@@ -7,6 +7,7 @@
 
 #include "milter/base/log.h"
 #include "milter/current.h"
+#include "milter/stats.h"
 
 static bool differ(const char *a, const char *b)
 {
@@ -28,6 +29,7 @@ static void warn_of_restart(const struct wb_conf *old,
         {"user", differ(old->user, new->user)},
         {"pid_file", differ(old->pid_file, new->pid_file)},
         {"control_socket", differ(old->control_socket, new->control_socket)},
+        {"control_group", differ(old->control_group, new->control_group)},
     };
 
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
@@ -54,6 +56,7 @@ static void take(const struct wb_conf *conf, struct wb_problems *problems,
     }
     wb_log(LOG_NOTICE, "configuration reloaded from %s", conf->path);
     wb_current_set(conf);
+    wb_stats_reload(true);
 }
 
 static void refuse(const char *path, struct wb_problems *problems, FILE *answer)
@@ -89,14 +92,28 @@ static void log_refusal(const char *path, struct wb_problems *problems)
     free(text);
 }
 
+/* The new one is to count on where the old one is. */
+static bool attach_counts(struct wb_conf *conf)
+{
+    const struct wb_conf *old = wb_current_ref();
+    bool is_done = wb_stats_attach(conf, old);
+
+    if (old != NULL)
+        wb_conf_unref(old);
+    return is_done;
+}
+
 void wb_reload(const char *path, FILE *answer)
 {
     struct wb_problems problems = {.items = NULL};
     struct wb_conf *conf = NULL;
 
-    if (wb_conf_load(path, WB_USE_DAEMON, &conf, &problems) == EX_OK) {
+    if (wb_conf_load(path, WB_USE_DAEMON, &conf, &problems) == EX_OK &&
+        attach_counts(conf)) {
         take(conf, &problems, answer);
     } else {
+        wb_conf_unref(conf);
+        wb_stats_reload(false);
         refuse(path, &problems, answer);
         log_refusal(path, &problems);
     }

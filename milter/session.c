@@ -12,6 +12,7 @@
 #include "milter/current.h"
 #include "milter/decision.h"
 #include "milter/door.h"
+#include "milter/stats.h"
 
 struct wb_session {
     /* the connection */
@@ -54,13 +55,18 @@ static const struct wb_reply many_headers = {
 
 struct wb_session *wb_session_new(void)
 {
-    return calloc(1, sizeof(struct wb_session));
+    struct wb_session *s = calloc(1, sizeof *s);
+
+    if (s != NULL)
+        wb_stats_connect();
+    return s;
 }
 
 void wb_session_free(struct wb_session *s)
 {
     if (s == NULL)
         return;
+    wb_stats_disconnect();
     wb_session_reset(s);
     wb_visit_end(&s->visit);
     wb_pool_free(s->pool);
@@ -448,8 +454,16 @@ const struct wb_reply *wb_session_rcpt(struct wb_session *s, char **argv,
         refuse(s, wrong);
         return NULL;
     }
-    wb_decision_log_refusal(&s->env, argv[0], wrong);
+    wb_stats_refused_recipient();
+    wb_decision_log_refusal(s->conf, &s->env, argv[0], wrong);
     return wrong;
+}
+
+static void refusing_plan(struct wb_plan *plan, const struct wb_reply *reply)
+{
+    memset(plan, 0, sizeof *plan);
+    plan->decision = reply->code[0] == '5' ? WB_REJECT : WB_TEMPFAIL;
+    plan->reply = *reply;
 }
 
 /* A message that is refused already, or that nobody would get, takes no time
@@ -457,12 +471,16 @@ const struct wb_reply *wb_session_rcpt(struct wb_session *s, char **argv,
 const struct wb_reply *wb_session_data(struct wb_session *s)
 {
     const struct wb_reply *late;
+    struct wb_plan plan;
 
     if (s->conf == NULL || s->refusal != NULL || s->env.recipient_count == 0)
         return NULL;
     late = wb_visit_wait(&s->visit, s->conf, s->listener);
-    if (late != NULL)
-        wb_decision_log_refusal(&s->env, NULL, late);
+    if (late == NULL)
+        return NULL;
+    refusing_plan(&plan, late);
+    wb_stats_message(s->conf, &plan, s->env.recipient_count, s->pool);
+    wb_decision_log(s->conf, &s->env, &plan);
     return late;
 }
 
@@ -509,13 +527,6 @@ static void pass_listener(struct wb_session *s)
         wb_visit_message_came(&s->visit);
 }
 
-static void refusing_plan(struct wb_plan *plan, const struct wb_reply *reply)
-{
-    memset(plan, 0, sizeof *plan);
-    plan->decision = reply->code[0] == '5' ? WB_REJECT : WB_TEMPFAIL;
-    plan->reply = *reply;
-}
-
 static void make_plan(struct wb_session *s, struct wb_plan *plan)
 {
     struct wb_err err = {.text = ""};
@@ -541,5 +552,6 @@ void wb_session_decide(struct wb_session *s, const char *queue_id,
         refusing_plan(plan, s->refusal);
     else
         make_plan(s, plan);
-    wb_decision_log(&s->env, plan);
+    wb_stats_message(s->conf, plan, s->env.recipient_count, s->pool);
+    wb_decision_log(s->conf, &s->env, plan);
 }

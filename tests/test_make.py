@@ -26,6 +26,10 @@ def test_install_and_uninstall(tmp_path):
         "usr/share/waybill/waybill-milter.service",
         "usr/share/waybill/waybill-pop.service", "usr/share/waybill/waybill-pop.timer",
         "usr/share/waybill/waybill-test.service", "usr/share/waybill/waybill-test.timer",
+        "usr/share/waybill/waybill-metrics.service", "usr/share/waybill/waybill-metrics.timer",
+        "usr/share/bash-completion/completions/waybill",
+        "usr/share/zsh/site-functions/_waybill",
+        "usr/share/fish/vendor_completions.d/waybill.fish",
         *(f"usr/share/waybill/presets/{name}" for name in PRESETS)}
     told = subprocess.run([tmp_path / "usr/bin/waybill", "presets", "gmail"], text=True,
                           check=True, capture_output=True, timeout=60).stdout

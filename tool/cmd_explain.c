@@ -7,6 +7,7 @@
 
 #include "mail/header.h"
 #include "tool/explain.h"
+#include "tool/message_file.h"
 #include "tool/tool.h"
 
 /* What the command line says of the message. */
@@ -15,7 +16,11 @@ struct message {
     const char *sender;
     const char *mailer;
     const char *host;
+    const char *file;     /* with the message; NULL: none */
+    const char *queue_id; /* NULL: a message is described */
+    const char *log;
     bool as_json;
+    bool has_size;
     const char **recipients;
     size_t recipient_count;
     const char **headers;
@@ -36,19 +41,27 @@ static void help(void)
 {
     puts(
         "usage: waybill explain [-c FILE] --sender A --recipient B ...\n"
+        "       waybill explain [-c FILE] --message FILE --recipient B ...\n"
+        "       waybill explain [-c FILE] --queue-id ID [--log LOG]\n"
         "\n"
-        "Shows what the milter would do with a message, and why.\n"
+        "Shows what the milter would do with a message, and why; or what it\n"
+        "did with one, by the mail log, and what became of it.\n"
         "\n"
         "  -c FILE            the configuration\n"
         "  --sender A         envelope sender; \"<>\" is the null sender\n"
         "  --recipient B      envelope recipient; may be given again\n"
         "  --header 'N: V'    a header; may be given again\n"
+        "  --message FILE     read the header and the size from a message;\n"
+        "                     without --sender, its Return-Path is the sender\n"
         "  --login L          the client is authenticated as L\n"
         "  --client IP        the client's address (127.0.0.1)\n"
         "  --listener NAME    the listener's name, {daemon_name}\n"
         "  --mailer M         how the MTA would deliver, {rcpt_mailer} (smtp)\n"
         "  --host H           and where to, {rcpt_host}\n"
         "  --size OCTETS      how large the message is (0)\n"
+        "  --queue-id ID      look a message up in the log\n"
+        "  --log LOG          which: a file, - or a file of the journal's;\n"
+        "                     without it /var/log/mail.log or the journal\n"
         "  --json             for programs");
 }
 
@@ -62,6 +75,9 @@ enum option_key {
     MAILER,
     HOST,
     SIZE,
+    MESSAGE,
+    QUEUE_ID,
+    LOG,
     JSON,
     HELP
 };
@@ -76,6 +92,9 @@ static const struct option options[] = {
     {"mailer", required_argument, NULL, MAILER},
     {"host", required_argument, NULL, HOST},
     {"size", required_argument, NULL, SIZE},
+    {"message", required_argument, NULL, MESSAGE},
+    {"queue-id", required_argument, NULL, QUEUE_ID},
+    {"log", required_argument, NULL, LOG},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
@@ -86,6 +105,7 @@ static int take_size(struct message *m, const char *text)
     char *end;
 
     m->env.octets = strtoul(text, &end, 10);
+    m->has_size = true;
     return *text >= '0' && *text <= '9' && *end == '\0' ? EX_OK : EX_USAGE;
 }
 
@@ -122,6 +142,15 @@ static int take(struct message *m, int key)
         return EX_OK;
     case SIZE:
         return take_size(m, optarg);
+    case MESSAGE:
+        m->file = optarg;
+        return EX_OK;
+    case QUEUE_ID:
+        m->queue_id = optarg;
+        return EX_OK;
+    case LOG:
+        m->log = optarg;
+        return EX_OK;
     case JSON:
         m->as_json = true;
         return EX_OK;
@@ -152,7 +181,15 @@ static int parse_options(struct message *m, int argc, char **argv)
         return rc;
     if (optind < argc)
         return wb_tool_usage("explain", "\"%s\" is not expected", argv[optind]);
-    if (m->sender == NULL || m->recipient_count == 0)
+    if (m->queue_id != NULL)
+        return m->sender == NULL && m->recipient_count == 0 && m->file == NULL
+                   ? EX_OK
+                   : wb_tool_usage("explain", "--queue-id stands for a whole "
+                                              "message; only --log goes with "
+                                              "it");
+    if (m->log != NULL)
+        return wb_tool_usage("explain", "--log goes with --queue-id");
+    if ((m->sender == NULL && m->file == NULL) || m->recipient_count == 0)
         return wb_tool_usage("explain", "--sender and --recipient are needed");
     if (wb_network_parse(m->env.client, &ignored, &err) != EX_OK ||
         strpbrk(m->env.client, "/[") != NULL)
@@ -185,8 +222,12 @@ static int read_recipients(struct message *m, struct wb_pool *p,
 static int read_headers(struct message *m, struct wb_pool *p,
                         struct wb_err *err)
 {
-    struct wb_header *list = wb_pool_array(p, m->header_count, sizeof list[0]);
+    size_t before = m->env.header_count;
+    struct wb_header *list =
+        wb_pool_array(p, before + m->header_count, sizeof list[0]);
 
+    if (list != NULL && before > 0)
+        memcpy(list, m->env.headers, before * sizeof list[0]);
     for (size_t i = 0; list != NULL && i < m->header_count; i++) {
         const char *colon = strchr(m->headers[i], ':');
         char *name = colon == NULL
@@ -198,21 +239,40 @@ static int read_headers(struct message *m, struct wb_pool *p,
             return wb_err_set(err, EX_DATAERR,
                               "\"%s\" is not a header; 'Name: value' is right",
                               m->headers[i]);
-        list[i].name = name;
-        list[i].value = colon + 1 + strspn(colon + 1, " \t");
+        list[before + i].name = name;
+        list[before + i].value = colon + 1 + strspn(colon + 1, " \t");
     }
     m->env.headers = list;
-    m->env.header_count = m->header_count;
+    m->env.header_count = before + m->header_count;
     return list == NULL ? wb_err_set(err, EX_OSERR, "out of memory") : EX_OK;
+}
+
+/* What the command line says outranks what the file says. */
+static int read_file(struct message *m, struct wb_pool *p, struct wb_err *err)
+{
+    const char *sender;
+    size_t octets = m->env.octets;
+    int rc = wb_message_file_read(m->file, p, &m->env, &sender, err);
+
+    if (m->has_size)
+        m->env.octets = octets;
+    if (m->sender == NULL)
+        m->sender = sender;
+    if (rc == EX_OK && m->sender == NULL)
+        rc = wb_err_set(err, EX_DATAERR,
+                        "%s: has no Return-Path; --sender is needed", m->file);
+    return rc;
 }
 
 static int explain(struct message *m, const struct wb_conf *conf,
                    struct wb_pool *p, struct wb_err *err)
 {
     struct wb_plan plan;
-    int rc;
+    int rc = m->file != NULL ? read_file(m, p, err) : EX_OK;
 
-    assert(m->sender != NULL); /* parse_options saw to it */
+    if (rc != EX_OK)
+        return rc;
+    assert(m->sender != NULL); /* parse_options or read_file saw to it */
     /* behind the queue the other listeners decide but a part */
     if (conf->attach == WB_AFTER_QUEUE && m->env.listener == NULL)
         m->env.listener = WB_LOOPBACK_LISTENER;
@@ -244,7 +304,10 @@ static int run(struct message *m, int argc, char **argv)
     if (rc == EX_OK)
         rc = wb_tool_load(m->config, WB_USE_EXPLAIN, &conf);
     if (rc == EX_OK && conf != NULL) {
-        rc = p == NULL ? EX_OSERR : explain(m, conf, p, &err);
+        rc = p == NULL             ? EX_OSERR
+             : m->queue_id != NULL ? wb_explain_trail(conf, m->log, m->queue_id,
+                                                      m->as_json, p, &err)
+                                   : explain(m, conf, p, &err);
         if (rc != EX_OK)
             fprintf(stderr, "waybill explain: %s\n", err.text);
     }

@@ -1,55 +1,17 @@
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <sysexits.h>
-#include <unistd.h>
 
+#include "tool/ask.h"
 #include "tool/tool.h"
 
-enum { ANSWER_LIMIT_S = 120 }; /* 100,000 rules load in 3 s */
-
-/* Returns a connection to the daemon, or -1 with errno. */
-static int reach(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval limit = {.tv_sec = ANSWER_LIMIT_S};
-    int fd;
-
-    if (strlen(path) >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    strcpy(address.sun_path, path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
-        int error = errno;
-
-        close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
-}
-
 /* Show all but the answer's first line, which tells how it went. */
-static int read_answer(int fd)
+static int read_answer(FILE *in)
 {
-    FILE *in = fdopen(fd, "r");
     char line[4096];
     int code;
 
-    if (in == NULL) {
-        close(fd);
-        return EX_OSERR;
-    }
     if (fgets(line, sizeof line, in) == NULL) {
         fprintf(stderr, "waybill: reload: the daemon gave no answer\n");
         code = EX_UNAVAILABLE;
@@ -60,26 +22,6 @@ static int read_answer(int fd)
         fputs(line, stderr);
     fclose(in);
     return code;
-}
-
-static int reload(const char *path)
-{
-    static const char question[] = "reload\n";
-    int fd = reach(path);
-
-    if (fd < 0) {
-        fprintf(stderr,
-                "waybill: reload: no daemon answers at %s: %s; is "
-                "waybill-milter running, and with this control_socket?\n",
-                path, strerror(errno));
-        return EX_UNAVAILABLE;
-    }
-    if (send(fd, question, sizeof question - 1, MSG_NOSIGNAL) < 0) {
-        fprintf(stderr, "waybill: reload: %s: %s\n", path, strerror(errno));
-        close(fd);
-        return EX_UNAVAILABLE;
-    }
-    return read_answer(fd);
 }
 
 static void help(void)
@@ -104,6 +46,7 @@ int wb_cmd_reload(int argc, char **argv)
         {0}};
     const char *config = WB_DEFAULT_CONFIG;
     struct wb_conf *conf = NULL;
+    FILE *answer;
     int option;
     int code;
 
@@ -123,12 +66,9 @@ int wb_cmd_reload(int argc, char **argv)
     code = wb_tool_load(config, WB_USE_EXPLAIN, &conf);
     if (code != EX_OK)
         return code;
-    if (conf->control_socket == NULL || *conf->control_socket == '\0') {
-        fprintf(stderr, "waybill: reload: control_socket is not set\n");
-        code = EX_CONFIG;
-    } else {
-        code = reload(conf->control_socket);
-    }
+    code = wb_ask("reload", conf->control_socket, "reload", &answer);
+    if (code == EX_OK)
+        code = read_answer(answer);
     wb_conf_unref(conf);
     return code;
 }

@@ -24,6 +24,8 @@ static const struct {
     {"deliver-test", wb_cmd_deliver_test,
      "post a message to a webhook, and show what it answers"},
     {"bounce", wb_cmd_bounce, "show what waybill reads from a bounce"},
+    {"graph", wb_cmd_graph, "draw the configuration, or write a page of it"},
+    {"status", wb_cmd_status, "show what the milter has counted"},
     {"reload", wb_cmd_reload, "make the milter read its configuration again"},
 };
 

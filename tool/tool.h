@@ -11,7 +11,8 @@ typedef int wb_command(int argc, char **argv);
 
 wb_command wb_cmd_check, wb_cmd_explain, wb_cmd_maps, wb_cmd_apply,
     wb_cmd_reload, wb_cmd_return_path, wb_cmd_dns, wb_cmd_presets,
-    wb_cmd_deliver_test, wb_cmd_bounce, wb_cmd_test, wb_cmd_pop_login;
+    wb_cmd_deliver_test, wb_cmd_bounce, wb_cmd_test, wb_cmd_pop_login,
+    wb_cmd_status, wb_cmd_graph;
 
 /* `waybill return-path rotate`. Returns a sysexits code; the reason is told. */
 int wb_cmd_rotate(const struct wb_conf *conf, struct wb_pool *p, bool is_dry);

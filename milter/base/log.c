@@ -7,6 +7,8 @@
 
 /* Set before the first thread starts and constant from then on. */
 static bool uses_syslog;
+static int watched;
+static void (*watcher)(const char *line);
 
 void wb_log_open(const char *name, bool to_syslog)
 {
@@ -31,6 +33,21 @@ write_stderr(const char *format, va_list args)
         return; /* nobody is left to be told */
 }
 
+void wb_log_watch(int priority, void (*seen)(const char *line))
+{
+    watched = priority;
+    watcher = seen;
+}
+
+__attribute__((format(printf, 1, 0))) static void show(const char *format,
+                                                       va_list args)
+{
+    char line[sizeof(struct wb_line)];
+
+    if (vsnprintf(line, sizeof line, format, args) >= 0)
+        watcher(line);
+}
+
 void wb_log(int priority, const char *format, ...)
 {
     va_list args;
@@ -40,6 +57,11 @@ void wb_log(int priority, const char *format, ...)
         vsyslog(priority, format, args);
     else
         write_stderr(format, args);
+    va_end(args);
+    if (watcher == NULL || priority > watched)
+        return;
+    va_start(args, format);
+    show(format, args);
     va_end(args);
 }
 

@@ -11,6 +11,10 @@
  * while there is one thread only. */
 void wb_log_open(const char *name, bool to_syslog);
 
+/* Have seen called with every line of this priority or worse, too; by the
+ * thread that logs it. Call while there is one thread only. */
+void wb_log_watch(int priority, void (*seen)(const char *line));
+
 /* Write one line. priority: LOG_INFO and so on. What comes in through the
  * arguments must be trusted or built with struct wb_line. */
 void wb_log(int priority, const char *format, ...)

@@ -325,6 +325,8 @@ static void finish(struct wb_checker *c)
     struct wb_conf *conf = c->conf;
 
     store_headers(c);
+    if (!wb_digest_end(c->digest, conf->digest))
+        c->is_out_of_memory = true;
     c->loaded->routes =
         index_names(c, conf->routes, conf->route_count, sizeof *conf->routes);
     c->loaded->listeners = index_names(c, conf->listeners, conf->listener_count,
@@ -360,6 +362,7 @@ static void end(struct wb_checker *c)
     wb_names_free(&c->headers);
     wb_names_free(&c->files);
     wb_shelf_free(&c->presets);
+    wb_digest_free(c->digest);
     free(c->matches);
     free(c->fallbacks);
     wb_pool_free(c->kept);
@@ -374,6 +377,7 @@ bool wb_conf_check(const struct wb_raw *raw, enum wb_conf_use use,
                            .pool = loaded->pool,
                            .kept = wb_pool_new(0),
                            .scratch = wb_pool_new(0),
+                           .digest = wb_digest_new(),
                            .problems = problems,
                            .use = use,
                            .is_broken = raw->is_broken,
@@ -381,9 +385,9 @@ bool wb_conf_check(const struct wb_raw *raw, enum wb_conf_use use,
 
     if (raw->first)
         c.path = raw->first->file;
-    if (c.kept && c.scratch && raw->first)
+    if (c.kept && c.scratch && c.digest && raw->first)
         check_all(&c, raw);
-    else if (!c.kept || !c.scratch)
+    else if (!c.kept || !c.scratch || !c.digest)
         c.is_out_of_memory = true;
     end(&c);
     return !c.is_out_of_memory;

@@ -14,6 +14,8 @@ struct wb_loaded {
     struct wb_conf conf; /* first: the one is found from the other */
     atomic_uint references;
     struct wb_pool *pool; /* all strings and small arrays */
+    void *kept;           /* a program's own; NULL: nothing */
+    void (*free_kept)(void *);
     struct wb_name_index {
         const char *name;
         const void *item;
@@ -45,6 +47,7 @@ struct wb_checker {
     struct wb_names headers; /* that criteria read, lower case */
     struct wb_names files;   /* one copy of each path */
     struct wb_shelf presets;
+    struct wb_digest *digest;
     const struct wb_raw_section *bounces; /* the first one */
     const char **matches;                 /* each inbound's match, as text */
     struct wb_fallback *fallbacks;        /* to be resolved; fallback.c */

@@ -28,6 +28,8 @@ static void free_loaded(struct wb_loaded *loaded)
 {
     struct wb_conf *conf = &loaded->conf;
 
+    if (loaded->free_kept)
+        loaded->free_kept(loaded->kept);
     free_inner(conf);
     free(conf->routes);
     free(conf->rules.rules);
@@ -118,6 +120,17 @@ void wb_conf_unref(const struct wb_conf *conf)
     if (loaded && atomic_fetch_sub_explicit(&loaded->references, 1,
                                             memory_order_acq_rel) == 1)
         free_loaded(loaded);
+}
+
+void wb_conf_keep(struct wb_conf *conf, void *kept, void (*free_kept)(void *))
+{
+    loaded_of(conf)->kept = kept;
+    loaded_of(conf)->free_kept = free_kept;
+}
+
+void *wb_conf_kept(const struct wb_conf *conf)
+{
+    return loaded_of(conf)->kept;
 }
 
 const char *wb_conf_queue_path(const struct wb_conf *conf, struct wb_pool *p,

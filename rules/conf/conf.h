@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "conf/digest.h"
 #include "conf/preset.h"
 #include "conf/problem.h"
 #include "conf/secret.h"
@@ -187,6 +188,7 @@ struct wb_listener {
 
 struct wb_conf {
     const char *path;
+    char digest[WB_CONF_DIGEST_OCTETS + 1]; /* of what it says */
     enum wb_mta mta;
     enum wb_attach attach;
 
@@ -202,6 +204,7 @@ struct wb_conf {
     const char *user;              /* NULL: stay as started */
     const char *pid_file;
     const char *control_socket;
+    const char *control_group; /* may ask it for the status; NULL: nobody */
     /* behind waybill at loopback_listener; written as socket */
     struct wb_strings loopback_milters;
 
@@ -267,6 +270,13 @@ int wb_conf_load(const char *path, enum wb_conf_use use, struct wb_conf **out,
 /* References may be taken and dropped by any thread; the last one frees. */
 struct wb_conf *wb_conf_ref(const struct wb_conf *conf);
 void wb_conf_unref(const struct wb_conf *conf);
+
+/* What a program keeps beside a configuration, for as long as that lives:
+ * freed with it by free_kept. Call once, before another thread sees conf. */
+void wb_conf_keep(struct wb_conf *conf, void *kept, void (*free_kept)(void *));
+
+/* It; NULL when there is none. */
+void *wb_conf_kept(const struct wb_conf *conf);
 
 /* path as seen from the root: a relative one lies below queue_directory.
  * Lives in p; NULL when out of memory. */

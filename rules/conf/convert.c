@@ -430,6 +430,7 @@ void wb_section_convert(struct wb_checker *c,
                         const struct wb_schema_section *schema,
                         const struct wb_raw_section *raw, void *target)
 {
+    wb_digest_add(c->digest, raw);
     for (size_t i = 0; i < raw->option_count; i++)
         if (!wb_schema_option(schema, raw->options[i].name))
             tell_unknown(c, schema, &raw->options[i]);

@@ -140,6 +140,8 @@ static const struct wb_option top_options[] = {
     ROW(TEXT, "control_socket", IN(wb_conf, control_socket),
         .fallback = "/run/waybill/control.sock",
         .help = "socket of `waybill reload` and `waybill status`"),
+    ROW(TEXT, "control_group", IN(wb_conf, control_group),
+        .help = "group that may ask for the status; empty: none"),
     ROW(LIST, "notify", IN(wb_conf, notify),
         .help = "addresses that are told when a route begins or ceases to "
                 "fail"),

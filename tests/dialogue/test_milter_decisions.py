@@ -244,8 +244,10 @@ def test_the_log_has_one_line_a_decision(mta, daemon):
     mta.message("<info@example.com>", ["<a@docomo.ne.jp>", '<"a b"@docomo.ne.jp>'])
     mta.message("<info@example.com>", ["<a@x.waybill.invalid>"])
     lines = [line for line in daemon.text().splitlines() if line.startswith("4F2A: ")]
-    assert lines[0] == ("4F2A: from=<info@example.com> to=<a@docomo.ne.jp> class=outbound "
-                        "rule=mobile route=docomo sender=<info@return.example.com>")
+    assert re.fullmatch(
+        "4F2A: from=<info@example.com> to=<a@docomo.ne.jp> class=outbound rule=mobile "
+        "route=docomo sender=<info@return.example.com> return_path=main client=127.0.0.1 "
+        "listener=smtpd mailer=smtp conf=[0-9a-f]{8}", lines[0])
     assert " to=<\\x22a\\x20b\\x22@docomo.ne.jp> " in lines[1]
     assert ' to=<a@x.waybill.invalid> nrcpt=1 reply="550 5.1.2 ' in lines[2]
     assert len(lines) == 3

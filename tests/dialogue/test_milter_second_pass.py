@@ -158,9 +158,10 @@ def test_the_log_tells_both_passes(passes):
     first, second, daemon = passes
     docomo = first_pass(first, RECIPIENTS)[0]
     second.message(SENDER, [docomo])
-    lines = [line for line in daemon.text().splitlines() if "to=<a@docomo.ne.jp>" in line]
+    lines = [line.partition(" client=")[0] for line in daemon.text().splitlines()
+             if "to=<a@docomo.ne.jp>" in line]
     assert lines == [
         "4F2A: from=<info@example.com> to=<a@docomo.ne.jp> class=outbound rule=mobile "
         "route=docomo passes=2",
         "4F2A: from=<info@example.com> to=<a@docomo.ne.jp> class=outbound "
-        "route=docomo sender=<info@return.example.com>"]
+        "route=docomo sender=<info@return.example.com> return_path=main"]
