@@ -1,6 +1,8 @@
 /* From raw text to a configuration: what stands outside of sections, and the
  * frame for the rest. */
 #include "conf/check.h"
+#include "conf/inbound_index.h"
+#include "match/rule_index.h"
 
 #include <search.h>
 #include <stdlib.h>
@@ -303,6 +305,8 @@ static void finish(struct wb_checker *c)
     c->loaded->listeners = index_names(c, conf->listeners, conf->listener_count,
                                        sizeof *conf->listeners);
     wb_rules_sort(&conf->rules);
+    if (!wb_rules_index(&conf->rules) || !wb_inbounds_index(conf))
+        c->is_out_of_memory = true;
     wb_conf_warn(c);
 }
 

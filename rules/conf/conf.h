@@ -138,6 +138,12 @@ struct wb_inbound {
     const struct wb_webhook *webhook;
 };
 
+/* A domain of inbound sections. */
+struct wb_inbound_domain {
+    const char *name;
+    bool reads_headers; /* one of its sections may match by a header */
+};
+
 struct wb_bounces {
     struct wb_origin origin;          /* line 0: there is no such section */
     struct wb_strings domains;        /* lower case */
@@ -207,11 +213,14 @@ struct wb_conf {
     size_t webhook_count;
     struct wb_inbound *inbounds;
     size_t inbound_count;
+    struct wb_inbound_domain *inbound_domains; /* sorted */
+    size_t inbound_domain_count;
+    struct wb_index *inbound_index; /* NULL: every section is tried */
     struct wb_bounces bounces;
     struct wb_listener *listeners;
     size_t listener_count;
 
-    /* lower-case names of the headers that some criterion reads */
+    /* lower-case names of the headers that some criterion reads, sorted */
     struct wb_strings wanted_headers;
 };
 
@@ -249,6 +258,13 @@ const struct wb_listener *wb_conf_listener(const struct wb_conf *conf,
 const struct wb_webhook *wb_conf_webhook(const struct wb_conf *conf,
                                          const char *name);
 bool wb_strings_hold(const struct wb_strings *list, const char *text);
+
+/* The same for a list in lower case that strcmp has sorted. */
+bool wb_strings_hold_sorted(const struct wb_strings *list, const char *text);
+
+/* The domain (lower case) as one of inbound sections; NULL: it is none. */
+const struct wb_inbound_domain *
+wb_conf_inbound_domain(const struct wb_conf *conf, const char *domain);
 
 /* The daemon name of the generated loopback listener: its clients are the
  * MTA itself. */

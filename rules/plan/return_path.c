@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "conf/return_domain.h"
+#include "match/matcher.h"
 
 /* An empty list asks nothing; a fact that is missing is in no list. */
 static bool allows(const struct wb_strings *list, const char *text)
