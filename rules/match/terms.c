@@ -1,11 +1,11 @@
 #include "match/terms.h"
 
+#include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "match/literal.h"
 
-enum { MOST_WINDOWS = 256 }; /* of an alternative that are compared */
+enum { MOST_WINDOWS = 512 }; /* of an alternative that are compared */
 
 /* FNV-1a: what is added octet by octet is the same in one piece or in many. */
 static uint64_t hash_octet(uint64_t state, unsigned char octet)
@@ -50,26 +50,22 @@ uint64_t wb_hash_of_term(struct wb_term term)
     return wb_hash_mix(term.state);
 }
 
-bool wb_hashes_push(struct wb_hashes *hashes, uint64_t hash)
+static void push(struct wb_terms *terms, uint64_t hash)
 {
-    if (hashes->count == hashes->room) {
-        size_t room = hashes->room ? 2 * hashes->room : 64;
-        uint64_t *items = reallocarray(hashes->items, room, sizeof *items);
+    struct wb_hashes *h = &terms->hashes;
 
-        if (items == NULL)
-            return false;
-        hashes->items = items;
-        hashes->room = room;
+    if (h->count == h->room) {
+        size_t room = h->room ? 2 * h->room : 64;
+        uint64_t *items = reallocarray(h->items, room, sizeof *items);
+
+        if (items == NULL) {
+            terms->is_out_of_memory = true;
+            return;
+        }
+        h->items = items;
+        h->room = room;
     }
-    hashes->items[hashes->count++] = hash;
-    return true;
-}
-
-static void push(struct wb_terms *terms, struct wb_hashes *hashes,
-                 uint64_t hash)
-{
-    if (!wb_hashes_push(hashes, hash))
-        terms->is_out_of_memory = true;
+    h->items[h->count++] = hash;
 }
 
 void wb_terms_reset(struct wb_terms *terms)
@@ -82,8 +78,6 @@ void wb_terms_reset(struct wb_terms *terms)
 void wb_terms_free(struct wb_terms *terms)
 {
     free(terms->hashes.items);
-    free(terms->longs.items);
-    free(terms->shorts.items);
     free(terms->entries);
 }
 
@@ -94,8 +88,8 @@ static struct wb_terms_criterion *criterion(struct wb_terms *terms)
 
 void wb_terms_criterion(struct wb_terms *terms)
 {
-    if (terms->criterion_count < WB_CRITERIA_MAX)
-        terms->criterion_count++;
+    assert(terms->criterion_count < WB_CRITERIA_MAX);
+    terms->criterion_count++;
     *criterion(terms) =
         (struct wb_terms_criterion){.first = terms->entry_count};
 }
@@ -124,13 +118,13 @@ static void end_entry(struct wb_terms *terms, size_t first, bool is_also)
 
 void wb_terms_add(struct wb_terms *terms, struct wb_term term)
 {
-    push(terms, &terms->hashes, wb_hash_of_term(term));
+    push(terms, wb_hash_of_term(term));
     end_entry(terms, terms->hashes.count - 1, false);
 }
 
 void wb_terms_also(struct wb_terms *terms, struct wb_term term)
 {
-    push(terms, &terms->hashes, wb_hash_of_term(term));
+    push(terms, wb_hash_of_term(term));
     end_entry(terms, terms->hashes.count - 1, true);
 }
 
@@ -139,22 +133,16 @@ void wb_terms_add_any(struct wb_terms *terms)
     criterion(terms)->is_useless = true;
 }
 
-/* Any of the windows of its literals finds an alternative; the long ones are
- * rarer. */
+/* Any of the windows of its literals finds an alternative. */
 static void end_alternative(struct wb_terms *terms)
 {
-    const struct wb_hashes *found =
-        terms->longs.count > 0 ? &terms->longs : &terms->shorts;
-    size_t first = terms->hashes.count;
+    size_t first = terms->alternative;
 
-    for (size_t i = 0; i < found->count; i++)
-        push(terms, &terms->hashes, found->items[i]);
-    if (found->count == 0)
+    terms->alternative = terms->hashes.count;
+    if (terms->hashes.count == first)
         wb_terms_add_any(terms);
     else
         end_entry(terms, first, false);
-    terms->longs.count = 0;
-    terms->shorts.count = 0;
 }
 
 static void take_literal(void *context, const char *text, size_t octets)
@@ -168,10 +156,12 @@ static void take_literal(void *context, const char *text, size_t octets)
     }
     for (size_t i = 1; i <= octets; i++) {
         window = window >> 8 | (uint64_t)(unsigned char)text[i - 1] << 56;
-        if (i >= WB_WINDOW_OCTETS && terms->longs.count < MOST_WINDOWS)
-            push(terms, &terms->longs, wb_hash_of_window(terms->field, window));
-        if (i >= WB_SHORT_OCTETS && terms->shorts.count < MOST_WINDOWS)
-            push(terms, &terms->shorts, wb_hash_of_short(terms->field, window));
+        if (terms->hashes.count - terms->alternative >= MOST_WINDOWS)
+            return;
+        if (i >= WB_WINDOW_OCTETS)
+            push(terms, wb_hash_of_window(terms->field, window));
+        if (i >= WB_SHORT_OCTETS)
+            push(terms, wb_hash_of_short(terms->field, window));
     }
 }
 
@@ -179,8 +169,7 @@ void wb_terms_add_pattern(struct wb_terms *terms, struct wb_term field,
                           const char *source)
 {
     terms->field = wb_hash_of_term(field);
+    terms->alternative = terms->hashes.count;
     if (!wb_literals_each(source, take_literal, terms))
         wb_terms_add_any(terms);
-    terms->longs.count = 0;
-    terms->shorts.count = 0;
 }

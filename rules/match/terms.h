@@ -6,14 +6,8 @@
 
 enum {
     WB_WINDOW_OCTETS = 8, /* of a literal, or of a text where it may stand */
-    WB_SHORT_OCTETS = 4,  /* where a pattern has no literal of eight */
+    WB_SHORT_OCTETS = 4,  /* where a pattern has no rare window of eight */
     WB_CRITERIA_MAX = 8,
-};
-
-/* A list that grows. */
-struct wb_hashes {
-    uint64_t *items;
-    size_t count, room;
 };
 
 /* One of them will do to find the rule by this entry. */
@@ -28,21 +22,22 @@ struct wb_terms_criterion {
 };
 
 struct wb_terms {
-    struct wb_hashes hashes;
+    struct wb_hashes {
+        uint64_t *items;
+        size_t count, room;
+    } hashes;
     struct wb_terms_entry *entries;
     size_t entry_count, entry_room;
     struct wb_terms_criterion criteria[WB_CRITERIA_MAX];
     size_t criterion_count;
-    struct wb_hashes longs, shorts; /* of the alternative at hand */
-    uint64_t field;
+    size_t alternative; /* of the pattern at hand: its first hash */
+    uint64_t field;     /* what the pattern is tried on */
     bool is_out_of_memory;
 };
 
 /* Forget what was told, for the next rule. */
 void wb_terms_reset(struct wb_terms *terms);
 void wb_terms_free(struct wb_terms *terms);
-
-bool wb_hashes_push(struct wb_hashes *hashes, uint64_t hash);
 
 /* The hash that a finished term, or a window of a text, is found by; never
  * 0. A window holds its octets as they were shifted in, the last one in the
