@@ -124,6 +124,12 @@ void wb_conf_unref(const struct wb_conf *conf)
         free_loaded(loaded);
 }
 
+bool wb_conf_is_shared(const struct wb_conf *conf)
+{
+    return atomic_load_explicit(&loaded_of(conf)->references,
+                                memory_order_acquire) > 1;
+}
+
 const char *wb_conf_queue_path(const struct wb_conf *conf, struct wb_pool *p,
                                const char *path)
 {

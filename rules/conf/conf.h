@@ -245,6 +245,9 @@ int wb_conf_load(const char *path, enum wb_conf_use use, struct wb_conf **out,
 struct wb_conf *wb_conf_ref(const struct wb_conf *conf);
 void wb_conf_unref(const struct wb_conf *conf);
 
+/* Are there references beside the caller's? */
+bool wb_conf_is_shared(const struct wb_conf *conf);
+
 /* path as seen from the root: a relative one lies below queue_directory.
  * Lives in p; NULL when out of memory. */
 const char *wb_conf_queue_path(const struct wb_conf *conf, struct wb_pool *p,
