@@ -202,6 +202,8 @@ struct wb_conf {
     uint32_t match_budget_ms;
     size_t header_max_octets;
     size_t message_max_octets; /* of memory, for one message's facts */
+    uint32_t message_max_recipients;
+    uint32_t message_max_headers; /* of those that something reads */
 
     struct wb_route *routes; /* routes[0] is "direct" */
     size_t route_count;

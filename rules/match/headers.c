@@ -8,6 +8,12 @@
 
 enum { HEADER_MAX_ADDRESSES = 1000 };
 
+static bool fail(struct wb_matcher *m, const char *cause)
+{
+    (void)wb_budget_retry(&m->budget, cause);
+    return false;
+}
+
 /* Decode a header on its first use. False: longer than the bound, where a
  * "no" could pick the wrong route, or out of memory. */
 static bool read_header(struct wb_matcher *m, size_t i)
@@ -18,12 +24,12 @@ static bool read_header(struct wb_matcher *m, size_t i)
     if (h->text != NULL)
         return true;
     if (strlen(value) > m->header_max_octets)
-        return false;
+        return fail(m, "a header is too long to be judged");
     if (wb_header_addresses(m->pool, value, HEADER_MAX_ADDRESSES, &h->addresses,
                             &h->address_count) != EX_OK)
-        return false;
+        return fail(m, "out of memory");
     h->text = wb_header_decode(m->pool, value, m->header_max_octets);
-    return h->text != NULL;
+    return h->text != NULL || fail(m, "out of memory");
 }
 
 static enum wb_verdict header_matches(const struct wb_read_header *h,
@@ -62,7 +68,9 @@ enum wb_verdict wb_headers_match(struct wb_matcher *m, uint32_t slot,
     if (known != NULL)
         return (enum wb_verdict) * known;
     v = search_headers(m, name, pattern);
-    return wb_map_put(&m->known, slot, v) ? v : WB_RETRY;
+    return wb_map_put(&m->known, slot, v)
+               ? v
+               : wb_budget_retry(&m->budget, "out of memory");
 }
 
 void wb_headers_describe(struct wb_terms *terms, const char *name,

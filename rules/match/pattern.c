@@ -8,6 +8,9 @@
 #include <sysexits.h>
 #include <time.h>
 
+/* Of one match without JIT; with it, a match has 32 KB of stack. */
+enum { HEAP_LIMIT_KB = 4096 };
+
 struct wb_pattern {
     _Atomic(pcre2_code *) code; /* NULL: not tried yet */
     char source[];
@@ -20,6 +23,13 @@ uint64_t wb_budget_cpu_clock(void)
     if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0)
         return 0;
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+enum wb_verdict wb_budget_retry(struct wb_budget *budget, const char *cause)
+{
+    if (budget->cause == NULL)
+        budget->cause = cause;
+    return WB_RETRY;
 }
 
 static pcre2_code *compile(const char *source, int *fault, size_t *offset)
@@ -131,14 +141,17 @@ static enum wb_verdict match(const struct wb_pattern *pattern,
     uint64_t start;
     int rc = PCRE2_ERROR_NOMEMORY;
 
-    if (budget->used_ns >= budget->limit_ns ||
-        (code = code_of(pattern, budget)) == NULL)
-        return WB_RETRY;
+    if (budget->used_ns >= budget->limit_ns)
+        return wb_budget_retry(budget, "patterns took too long");
+    code = code_of(pattern, budget);
+    if (code == NULL)
+        return wb_budget_retry(budget, "out of memory");
     start = budget->clock_ns();
     data = pcre2_match_data_create(1, NULL);
     context = pcre2_match_context_create(NULL);
     if (data != NULL && context != NULL) {
         pcre2_set_match_limit(context, budget->match_limit);
+        pcre2_set_heap_limit(context, HEAP_LIMIT_KB);
         rc = pcre2_match(code, (PCRE2_SPTR)subject, strlen(subject), 0, options,
                          data, context);
     }
@@ -147,7 +160,10 @@ static enum wb_verdict match(const struct wb_pattern *pattern,
     budget->used_ns += budget->clock_ns() - start;
     if (rc == PCRE2_ERROR_NOMATCH)
         return WB_NO;
-    return rc < 0 ? WB_RETRY : WB_YES;
+    return rc < 0 ? wb_budget_retry(budget, rc == PCRE2_ERROR_NOMEMORY
+                                                ? "out of memory"
+                                                : "a pattern hit its limit")
+                  : WB_YES;
 }
 
 enum wb_verdict wb_pattern_search(const struct wb_pattern *pattern,

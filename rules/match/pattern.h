@@ -21,7 +21,11 @@ struct wb_budget {
     uint64_t used_ns;
     uint64_t free_ns; /* went into compiling, for all messages to come */
     uint64_t (*clock_ns)(void); /* monotonic; wb_budget_cpu_clock or a test's */
+    const char *cause; /* of the first WB_RETRY, as a clause; NULL: none yet */
 };
+
+/* Tell why something cannot be told. Returns WB_RETRY. */
+enum wb_verdict wb_budget_retry(struct wb_budget *budget, const char *cause);
 
 /* The calling thread's CPU time in ns. */
 uint64_t wb_budget_cpu_clock(void);

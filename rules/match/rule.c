@@ -189,13 +189,6 @@ static const char *why_beaten(const struct wb_rule *winner,
                           : "an earlier rule matches as well";
 }
 
-static int hit_limit(struct wb_err *err, const struct wb_rule *r)
-{
-    return wb_err_set(err, EX_TEMPFAIL,
-                      "rule %s: a pattern or a header is beyond its limit",
-                      r->name);
-}
-
 int wb_rules_find(const struct wb_rules *rules, const struct wb_rule_query *q,
                   const struct wb_rule **winner, struct wb_err *err)
 {
@@ -217,14 +210,14 @@ int wb_rules_find(const struct wb_rules *rules, const struct wb_rule_query *q,
             return EX_OK;
         v = rule_fits(r, q, &fit, &why_not);
         if (v == WB_RETRY)
-            return hit_limit(err, r);
+            return wb_err_set(err, EX_TEMPFAIL, "%s", q->matcher->budget.cause);
         if (v == WB_YES && (*winner == NULL || compare_fits(&fit, &best) > 0)) {
             *winner = r;
             best = fit;
         }
     }
     return walk->is_stopped
-               ? wb_err_set(err, EX_TEMPFAIL, "too many rules to try")
+               ? wb_err_set(err, EX_TEMPFAIL, "%s", q->matcher->budget.cause)
                : EX_OK;
 }
 
@@ -232,7 +225,7 @@ size_t wb_rules_explain(const struct wb_rules *rules,
                         const struct wb_rule_query *q,
                         const struct wb_rule *winner, struct wb_loss *losses)
 {
-    const uint64_t limit_ns = q->matcher->budget.limit_ns;
+    const struct wb_budget budget = q->matcher->budget;
     const char *why = NULL;
     struct fit best, fit;
     size_t count = 0;
@@ -257,6 +250,6 @@ size_t wb_rules_explain(const struct wb_rules *rules,
                                  : 1);
         losses[count++] = (struct wb_loss){.rule = r, .why = why};
     }
-    q->matcher->budget.limit_ns = limit_ns;
+    q->matcher->budget = budget;
     return count;
 }

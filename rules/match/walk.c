@@ -124,6 +124,8 @@ static void charge(struct wb_walk *walk)
     walk->lap_ns = now_ns;
     walk->lap_told_ns = budget->used_ns + budget->free_ns;
     walk->is_stopped = budget->used_ns >= budget->limit_ns;
+    if (walk->is_stopped)
+        (void)wb_budget_retry(budget, "there are too many rules to try");
 }
 
 static bool take(struct wb_walk *walk, size_t *i)

@@ -29,7 +29,7 @@ enum wb_verdict wb_inbound_find(const struct wb_conf *conf,
 
     *out = NULL;
     if (!wb_inbounds_walk(conf, m, recipient, true))
-        return WB_RETRY;
+        return wb_budget_retry(&m->budget, "out of memory");
     while (wb_walk_next(&m->walk, &i)) {
         const struct wb_inbound *in = &conf->inbounds[i];
         enum wb_verdict header, envelope;
@@ -65,7 +65,7 @@ enum wb_verdict wb_inbound_find_early(const struct wb_conf *conf,
     if (domain->reads_headers)
         return WB_YES;
     if (!wb_inbounds_walk(conf, m, recipient, false))
-        return WB_RETRY;
+        return wb_budget_retry(&m->budget, "out of memory");
     while (wb_walk_next(&m->walk, &i)) {
         const struct wb_inbound *in = &conf->inbounds[i];
         enum wb_verdict v;

@@ -60,8 +60,7 @@ static int choose_sender(struct wb_making *m, struct wb_recipient_plan *r)
 {
     if (wb_return_path_choose(m->conf, &m->matcher, r->route,
                               &r->return_path) == WB_RETRY)
-        return wb_making_cannot_tell(
-            m, "a pattern in a return_path hit its limit");
+        return wb_making_cannot_tell(m, m->matcher.budget.cause);
     return wb_making_sender(m, r, &r->recipient->address);
 }
 

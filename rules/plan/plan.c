@@ -72,7 +72,7 @@ static int plan_inbound(struct wb_making *m, struct wb_recipient_plan *r)
 
     r->class = WB_CLASS_INBOUND;
     if (v == WB_RETRY)
-        return wb_making_cannot_tell(m, "an inbound pattern hit its limit");
+        return wb_making_cannot_tell(m, m->matcher.budget.cause);
     if (v == WB_YES)
         return wb_making_mark(m, r, in->webhook, in->name);
     if (m->conf->inbound_unmatched == WB_UNMATCHED_DELIVER)
