@@ -175,15 +175,16 @@ bench-routes:
 	@WAYBILL_BUILD=$B BENCH_ROUTES=$(BENCH_ROUTES) $(PYTHON) tests/mta/bench_routes.py
 
 # What a decision costs, and what loading costs, against the number of rules.
-$B/bench/%: tests/bench/%.c $B/librules.a
+$B/bench/%: tests/bench/%.c $B/obj/milter/current.o $B/librules.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< \
-		$B/librules.a $(PKG_LIBS)
+		$B/obj/milter/current.o $B/librules.a $(PKG_LIBS)
 
 bench-rules:
 	@contrib/need build
-	@$(MAKE) --no-print-directory -s -j$(JOBS) $B/bench/decide
+	@$(MAKE) --no-print-directory -s -j$(JOBS) $B/bench/decide $B/bench/reload
 	@$B/bench/decide
+	@$B/bench/reload
 
 # ---- installing -------------------------------------------------------------
 
