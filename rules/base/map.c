@@ -7,7 +7,7 @@ enum { LEAST_ROOM = 16 };
 /* Where key is, or the free slot where it would be. At least one is free. */
 static struct wb_map_slot *slot_of(const struct wb_map *map, uint32_t key)
 {
-    size_t i = key * UINT32_C(2654435769) & (map->room - 1);
+    size_t i = (uint32_t)(key * UINT32_C(2654435769)) & (map->room - 1);
 
     while (map->slots[i].key != 0 && map->slots[i].key != key + 1)
         i = (i + 1) & (map->room - 1);

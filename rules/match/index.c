@@ -220,7 +220,7 @@ static bool make_lists(struct builder *b)
     index->room = power_of_two(2 * b->pair_count + 1);
     index->slots = calloc(index->room, sizeof *index->slots);
     index->items = calloc(b->pair_count + 1, sizeof *index->items);
-    index->filter = calloc(bits / 64, sizeof *index->filter);
+    index->filter = calloc(bits / 64 + 1, sizeof *index->filter);
     index->filter_shift = 64;
     for (size_t n = bits; n > 1; n /= 2)
         index->filter_shift--;

@@ -17,19 +17,14 @@ inbound rest { domains = { "rest.example.com" } match = '^' match_on = envelope 
 """
 
 
-def explain(where, recipient, *more):
-    done = subprocess.run(
-        [WAYBILL, "explain", "-c", "w.conf", "--sender", "a@example.com", "--recipient", recipient,
-         "--json", *more], cwd=where, text=True, capture_output=True, timeout=300)
+def explain(where, *recipients):
+    """What is decided for each, in one message: loading is what takes time."""
+    asked = [word for r in recipients for word in ("--recipient", r)]
+    done = subprocess.run([WAYBILL, "explain", "-c", "w.conf", "--sender", "a@example.com",
+                           "--json", *asked],
+                          cwd=where, text=True, capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr[:1000]
-    return json.loads(done.stdout)["recipients"][0]
-
-
-def check(where):
-    """Load it without explain's reasons, of which there would be very many."""
-    done = subprocess.run([WAYBILL, "check", "-c", "w.conf"], cwd=where, text=True,
-                          capture_output=True, timeout=300)
-    assert done.returncode == 0, done.stderr[:1000]
+    return json.loads(done.stdout)["recipients"]
 
 
 def rule(i):
@@ -67,14 +62,11 @@ def in_tables(where):
 @pytest.mark.parametrize("make", [in_one_file, in_many_files, in_tables])
 def test_the_right_one_among_very_many(folder, make):  # noqa: F811
     count = make(folder)
-    check(folder)
     last = count - 1
-    found = explain(folder, f"user{last}@d{last % 100}.example.org")
-    assert found["rule"] == f"s{last}"
-    assert explain(folder, "user@d1.example.org")["rule"] == "rest"
-    found = explain(folder, f"info{last}@form.example.com")
-    assert (found["class"], found["filter"]) == ("inbound", f"s{last}")
-    assert explain(folder, "info@rest.example.com")["filter"] == "rest"
+    found = explain(folder, f"user{last}@d{last % 100}.example.org", "user@d1.example.org",
+                    f"info{last}@form.example.com", "info@rest.example.com")
+    assert [r["rule"] for r in found] == [f"s{last}", "rest", None, None]
+    assert [r["filter"] for r in found] == [None, None, f"s{last}", "rest"]
 
 
 def test_very_many_errors_are_all_told(folder):  # noqa: F811
