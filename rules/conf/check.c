@@ -295,10 +295,22 @@ static struct wb_name_index *index_names(struct wb_checker *c,
     return made;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void sort(const struct wb_strings *list)
+{
+    if (list->count > 1)
+        qsort((void *)list->items, list->count, sizeof *list->items, by_text);
+}
+
 static void finish(struct wb_checker *c)
 {
     struct wb_conf *conf = c->conf;
 
+    sort(&conf->bounces.domains);
     store_headers(c);
     c->loaded->routes =
         index_names(c, conf->routes, conf->route_count, sizeof *conf->routes);

@@ -146,7 +146,7 @@ struct wb_inbound_domain {
 
 struct wb_bounces {
     struct wb_origin origin;          /* line 0: there is no such section */
-    struct wb_strings domains;        /* lower case */
+    struct wb_strings domains;        /* lower case, sorted */
     enum wb_bounces_to deliver;       /* bounces; never WB_TO_NOBODY */
     enum wb_bounces_to replies;       /* what else comes to them */
     const struct wb_webhook *webhook; /* NULL: nothing goes to one */

@@ -146,7 +146,7 @@ static int plan_recipient(struct wb_making *m, struct wb_recipient_plan *r)
         r->class = WB_CLASS_LOCAL;
         return EX_OK;
     }
-    if (wb_strings_hold(&m->conf->bounces.domains, domain))
+    if (wb_strings_hold_sorted(&m->conf->bounces.domains, domain))
         return wb_making_bounce(m, r);
     if (wb_inbound_has_domain(m->conf, domain))
         return plan_inbound(m, r);
@@ -269,7 +269,7 @@ int wb_plan_recipient_early(const struct wb_conf *conf,
         *decision = WB_REJECT;
         rc = wb_making_reply(out, p, "550", "5.1.2", NULL, NOT_FROM_OUTSIDE);
     } else if (domain != NULL &&
-               wb_strings_hold(&conf->bounces.domains, domain)) {
+               wb_strings_hold_sorted(&conf->bounces.domains, domain)) {
         rc = wb_making_bounce_early(conf, env, recipient, p, decision, out);
     } else if (domain != NULL &&
                conf->inbound_unmatched == WB_UNMATCHED_REJECT &&

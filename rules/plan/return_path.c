@@ -55,7 +55,7 @@ enum wb_verdict wb_return_path_choose(const struct wb_conf *conf,
 
 static bool is_return_domain(const struct wb_conf *conf, const char *domain)
 {
-    return wb_strings_hold(&conf->bounces.domains, domain) ||
+    return wb_strings_hold_sorted(&conf->bounces.domains, domain) ||
            wb_return_domain_is_made(conf, WB_MODES_MOVING, domain);
 }
 

@@ -151,15 +151,6 @@ static int add_way(struct making *m, const struct wb_route *route,
     return EX_OK;
 }
 
-static void add_domain(const char **list, size_t *count, const char *domain)
-{
-    for (size_t i = 0; i < *count; i++) {
-        if (strcmp(list[i], domain) == 0)
-            return;
-    }
-    list[(*count)++] = domain;
-}
-
 /* In the order in which they are named, each once. */
 static void add_inbound_domains(struct wb_entries *e,
                                 const struct wb_strings *domains,
@@ -189,8 +180,10 @@ static void add_domains(struct wb_entries *e, struct wb_pool *pool)
     e->bounce_domains = wb_must(wb_pool_array(
         pool, conf->bounces.domains.count + 1, sizeof *e->bounce_domains));
     for (size_t i = 0; i < conf->bounces.domains.count; i++)
-        add_domain(e->bounce_domains, &e->bounce_count,
-                   conf->bounces.domains.items[i]);
+        if (i == 0 || strcmp(conf->bounces.domains.items[i],
+                             conf->bounces.domains.items[i - 1]) != 0)
+            e->bounce_domains[e->bounce_count++] =
+                conf->bounces.domains.items[i];
 }
 
 static int add_ways(struct making *m, struct wb_err *err)
