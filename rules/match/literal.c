@@ -80,10 +80,11 @@ static bool skip_class(struct scan *s)
     s->at += *s->at == '^';
     s->at += *s->at == ']'; /* the first one is a literal */
     while (*s->at != ']') {
-        char next = s->at[0] == '\0' ? '\0' : s->at[1];
+        char next;
 
-        if (next == '\0')
+        if (s->at[0] == '\0' || s->at[1] == '\0')
             return false;
+        next = s->at[1];
         if (*s->at == '[' && is_one_of(next, ":.=")) {
             if (next != ':' || !skip_posix_class(s))
                 return false;
