@@ -6,6 +6,7 @@
 #   make fuzz       longer: libFuzzer on all that reads mail (FUZZ_SECONDS)
 #   make fuzz-cover prove that the fuzz targets reach what they name
 #   make bench-routes  20,000 routes with accounts in a throwaway Postfix
+#   make bench-rules   what 100,000 rules cost: each decision, loading, memory
 #   make install    DESTDIR and PREFIX are honoured
 
 VERSION   = 0.1.0
@@ -59,7 +60,7 @@ ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $
 ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/*/*.h \
              webhook/*.h webhook/*/*.h tests/unit/*.h)
 
-.PHONY: all unit demo check fuzz fuzz-cover bench-routes install uninstall clean \
+.PHONY: all unit demo check fuzz fuzz-cover bench-routes bench-rules install uninstall clean \
         format analyze
 
 all: $B/waybill-milter $B/waybill-lmtp $B/waybill $B/presets
@@ -189,6 +190,18 @@ bench-routes:
 	@contrib/need build demo
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@WAYBILL_BUILD=$B BENCH_ROUTES=$(BENCH_ROUTES) $(PYTHON) tests/mta/bench_routes.py
+
+# What a decision costs, and what loading costs, against the number of rules.
+$B/bench/%: tests/bench/%.c $B/obj/milter/current.o $B/librules.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< \
+		$B/obj/milter/current.o $B/librules.a $(PKG_LIBS)
+
+bench-rules:
+	@contrib/need build
+	@$(MAKE) --no-print-directory -s -j$(JOBS) $B/bench/decide $B/bench/reload
+	@$B/bench/decide
+	@$B/bench/reload
 
 # ---- installing -------------------------------------------------------------
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "milter/base/log.h"
+#include "milter/current.h"
 #include "milter/reload.h"
 #include "milter/status.h"
 
@@ -24,6 +25,7 @@ enum {
     SOCKET_MODE = 0600,
     GROUP_SOCKET_MODE = 0660,
     BACKLOG = 8,
+    SWEEP_MS = 1000,
 };
 
 /* ---- one connection ---- */
@@ -141,12 +143,15 @@ static void *run(void *argument)
                            {.fd = c->stop_fd, .events = POLLIN}};
 
     for (;;) {
+        /* what a reload left behind ends with its last message */
+        int timeout_ms = wb_current_sweep() ? SWEEP_MS : -1;
+        int ready = poll(fds, 2, timeout_ms);
         int fd;
 
-        if (poll(fds, 2, -1) < 0 && errno != EINTR)
+        if ((ready < 0 && errno != EINTR) || fds[1].revents != 0)
             return NULL;
-        if (fds[1].revents != 0)
-            return NULL;
+        if (ready <= 0)
+            continue;
         fd = accept4(c->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
             serve(c, fd);

@@ -6,8 +6,14 @@
 #include "conf/conf.h"
 
 /* Put conf (NULL: none) into force. Takes over the caller's reference and
- * drops the one to what was in force before. Any thread. */
+ * keeps the one to what was in force before, for wb_current_sweep. Any
+ * thread. */
 void wb_current_set(const struct wb_conf *conf);
+
+/* Free what was in force and is used by no message any more. Freeing 100,000
+ * rules takes its time, which is not to be a message's. Returns whether some
+ * is still used. Any thread. */
+bool wb_current_sweep(void);
 
 /* A reference to what is in force, for wb_conf_unref; NULL when nothing is.
  * Any thread. */

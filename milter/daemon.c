@@ -71,6 +71,7 @@ static void close_all(struct daemon *d)
     wb_socket_file_remove(&d->socket.file);
     wb_pidfile_close(&d->pidfile);
     wb_current_set(NULL);
+    (void)wb_current_sweep();
 }
 
 static void *run_libmilter(void *argument)

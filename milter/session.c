@@ -419,7 +419,7 @@ static const struct wb_reply *add_recipient(struct wb_session *s, char **argv,
     const struct wb_reply *wrong;
     void *list;
 
-    if (s->env.recipient_count == WB_RECIPIENTS_MAX)
+    if (s->env.recipient_count >= s->conf->message_max_recipients)
         return &many_recipients;
     wrong = fill(s, argv, macros, &r);
     if (wrong == &bad_recipient && wb_plan_is_own_bounce(&s->env))
@@ -494,7 +494,7 @@ void wb_session_header(struct wb_session *s, const char *name,
     if (s->conf == NULL || s->refusal != NULL ||
         !wb_plan_wants_header(s->conf, name))
         return;
-    if (s->env.header_count == WB_HEADERS_MAX) {
+    if (s->env.header_count >= s->conf->message_max_headers) {
         refuse(s, &many_headers);
         return;
     }

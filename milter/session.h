@@ -8,11 +8,6 @@
 
 #include "plan/plan.h"
 
-enum {
-    WB_HEADERS_MAX = 1000,     /* kept, of one message */
-    WB_RECIPIENTS_MAX = 10000, /* of one message */
-};
-
 struct wb_session;
 
 /* NULL when out of memory. wb_session_free allows NULL. */

@@ -5,6 +5,7 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "match/matcher.h"
 #include "plan/return_path.h"
 #include "tool/tool.h"
 

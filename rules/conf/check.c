@@ -1,6 +1,8 @@
 /* From raw text to a configuration: what stands outside of sections, and the
  * frame for the rest. */
 #include "conf/check.h"
+#include "conf/inbound_index.h"
+#include "match/rule_index.h"
 
 #include <search.h>
 #include <stdlib.h>
@@ -320,10 +322,22 @@ static struct wb_name_index *index_names(struct wb_checker *c,
     return made;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void sort(const struct wb_strings *list)
+{
+    if (list->count > 1)
+        qsort((void *)list->items, list->count, sizeof *list->items, by_text);
+}
+
 static void finish(struct wb_checker *c)
 {
     struct wb_conf *conf = c->conf;
 
+    sort(&conf->bounces.domains);
     store_headers(c);
     if (!wb_digest_end(c->digest, conf->digest))
         c->is_out_of_memory = true;
@@ -332,6 +346,8 @@ static void finish(struct wb_checker *c)
     c->loaded->listeners = index_names(c, conf->listeners, conf->listener_count,
                                        sizeof *conf->listeners);
     wb_rules_sort(&conf->rules);
+    if (!wb_rules_index(&conf->rules) || !wb_inbounds_index(conf))
+        c->is_out_of_memory = true;
     wb_conf_warn(c);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "conf/check.h"
+#include "match/rule_index.h"
 
 static void free_inner(struct wb_conf *conf)
 {
@@ -20,6 +21,8 @@ static void free_inner(struct wb_conf *conf)
         wb_addrlist_free(&conf->return_paths[i].senders);
     for (size_t i = 0; i < conf->inbound_count; i++)
         wb_pattern_free(conf->inbounds[i].pattern);
+    wb_rules_index_free(&conf->rules);
+    wb_index_free(conf->inbound_index);
     for (size_t i = 0; i < conf->webhook_count; i++)
         X509_STORE_free(conf->webhooks[i].trust);
 }
@@ -36,6 +39,7 @@ static void free_loaded(struct wb_loaded *loaded)
     free(conf->return_paths);
     free(conf->webhooks);
     free(conf->inbounds);
+    free(conf->inbound_domains);
     free(conf->listeners);
     explicit_bzero(&conf->secret, sizeof conf->secret);
     wb_pool_free(loaded->pool);
@@ -133,6 +137,12 @@ void *wb_conf_kept(const struct wb_conf *conf)
     return loaded_of(conf)->kept;
 }
 
+bool wb_conf_is_shared(const struct wb_conf *conf)
+{
+    return atomic_load_explicit(&loaded_of(conf)->references,
+                                memory_order_acquire) > 1;
+}
+
 const char *wb_conf_queue_path(const struct wb_conf *conf, struct wb_pool *p,
                                const char *path)
 {
@@ -186,4 +196,23 @@ bool wb_strings_hold(const struct wb_strings *list, const char *text)
         if (strcasecmp(list->items[i], text) == 0)
             return true;
     return false;
+}
+
+/* item begins with its name. */
+static int by_text(const void *text, const void *item)
+{
+    return strcasecmp(text, *(const char *const *)item);
+}
+
+bool wb_strings_hold_sorted(const struct wb_strings *list, const char *text)
+{
+    return bsearch(text, list->items, list->count, sizeof *list->items,
+                   by_text) != NULL;
+}
+
+const struct wb_inbound_domain *
+wb_conf_inbound_domain(const struct wb_conf *conf, const char *domain)
+{
+    return bsearch(domain, conf->inbound_domains, conf->inbound_domain_count,
+                   sizeof *conf->inbound_domains, by_text);
 }

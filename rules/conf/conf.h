@@ -150,9 +150,15 @@ struct wb_inbound {
     const struct wb_webhook *webhook;
 };
 
+/* A domain of inbound sections. */
+struct wb_inbound_domain {
+    const char *name;
+    bool reads_headers; /* one of its sections may match by a header */
+};
+
 struct wb_bounces {
     struct wb_origin origin;          /* line 0: there is no such section */
-    struct wb_strings domains;        /* lower case */
+    struct wb_strings domains;        /* lower case, sorted */
     enum wb_bounces_to deliver;       /* bounces; never WB_TO_NOBODY */
     enum wb_bounces_to replies;       /* what else comes to them */
     const struct wb_webhook *webhook; /* NULL: nothing goes to one */
@@ -231,6 +237,8 @@ struct wb_conf {
     uint32_t match_budget_ms;
     size_t header_max_octets;
     size_t message_max_octets; /* of memory, for one message's facts */
+    uint32_t message_max_recipients;
+    uint32_t message_max_headers; /* of those that something reads */
 
     struct wb_route *routes; /* routes[0] is "direct" */
     size_t route_count;
@@ -242,11 +250,14 @@ struct wb_conf {
     size_t webhook_count;
     struct wb_inbound *inbounds;
     size_t inbound_count;
+    struct wb_inbound_domain *inbound_domains; /* sorted */
+    size_t inbound_domain_count;
+    struct wb_index *inbound_index; /* NULL: every section is tried */
     struct wb_bounces bounces;
     struct wb_listener *listeners;
     size_t listener_count;
 
-    /* lower-case names of the headers that some criterion reads */
+    /* lower-case names of the headers that some criterion reads, sorted */
     struct wb_strings wanted_headers;
 };
 
@@ -278,6 +289,9 @@ void wb_conf_keep(struct wb_conf *conf, void *kept, void (*free_kept)(void *));
 /* It; NULL when there is none. */
 void *wb_conf_kept(const struct wb_conf *conf);
 
+/* Are there references beside the caller's? */
+bool wb_conf_is_shared(const struct wb_conf *conf);
+
 /* path as seen from the root: a relative one lies below queue_directory.
  * Lives in p; NULL when out of memory. */
 const char *wb_conf_queue_path(const struct wb_conf *conf, struct wb_pool *p,
@@ -291,6 +305,13 @@ const struct wb_listener *wb_conf_listener(const struct wb_conf *conf,
 const struct wb_webhook *wb_conf_webhook(const struct wb_conf *conf,
                                          const char *name);
 bool wb_strings_hold(const struct wb_strings *list, const char *text);
+
+/* The same for a list in lower case that strcmp has sorted. */
+bool wb_strings_hold_sorted(const struct wb_strings *list, const char *text);
+
+/* The domain (lower case) as one of inbound sections; NULL: it is none. */
+const struct wb_inbound_domain *
+wb_conf_inbound_domain(const struct wb_conf *conf, const char *domain);
 
 /* The daemon name of the generated loopback listener: its clients are the
  * MTA itself. */

@@ -86,7 +86,7 @@ static void print_one(const struct wb_problem *problem, FILE *out)
     putc('\n', out);
 }
 
-void wb_problems_print(struct wb_problems *list, FILE *out)
+static void print_all(struct wb_problems *list, FILE *out)
 {
     struct wb_problem **sorted = calloc(list->count + 1, sizeof *sorted);
 
@@ -99,6 +99,21 @@ void wb_problems_print(struct wb_problems *list, FILE *out)
     free(sorted);
     if (list->out_of_memory)
         fputs("out of memory; there may be more errors\n", out);
+}
+
+/* stderr has no buffer: every octet would be a system call. */
+void wb_problems_print(struct wb_problems *list, FILE *out)
+{
+    char *text = NULL;
+    size_t octets = 0;
+    FILE *buffer = open_memstream(&text, &octets);
+
+    print_all(list, buffer != NULL ? buffer : out);
+    if (buffer != NULL && fclose(buffer) == 0)
+        fwrite(text, 1, octets, out);
+    else if (buffer != NULL)
+        print_all(list, out);
+    free(text);
 }
 
 void wb_problems_free(struct wb_problems *list)

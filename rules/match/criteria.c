@@ -237,6 +237,14 @@ static bool holds(const struct wb_network *n, const uint8_t octets[16])
     return rest == 0 || (n->octets[whole] ^ octets[whole]) >> (8 - rest) == 0;
 }
 
+bool wb_network_of_client(const char *client, struct wb_network *out)
+{
+    bool is_v4;
+
+    out->prefix_bits = 128;
+    return parse_ip(client, out->octets, &is_v4);
+}
+
 bool wb_networks_hold(const struct wb_network *networks, size_t count,
                       const char *client)
 {

@@ -60,6 +60,10 @@ struct wb_network {
 int wb_network_parse(const char *text, struct wb_network *out,
                      struct wb_err *err);
 
+/* The network of this one client (an address in text form). False: it is
+ * none. */
+bool wb_network_of_client(const char *client, struct wb_network *out);
+
 /* Does client (an address in text form, NULL: none) lie in one of networks? */
 bool wb_networks_hold(const struct wb_network *networks, size_t count,
                       const char *client);

@@ -6,9 +6,8 @@
 #include <strings.h>
 #include <sysexits.h>
 
-#include "mail/header.h"
-
-enum { HEADER_MAX_ADDRESSES = 1000 };
+#include "match/headers.h"
+#include "match/rule_index.h"
 
 /* How closely a rule fits; compared member by member, in this order. */
 struct fit {
@@ -110,7 +109,7 @@ static enum wb_verdict by_header(const struct wb_rule *r,
     if (r->header_name == NULL)
         return WB_YES;
     fit->others++;
-    return wb_headers_match(q->matcher, r->order, r->header_name,
+    return wb_headers_match(q->matcher, (uint32_t)r->order, r->header_name,
                             r->header_pattern);
 }
 
@@ -181,18 +180,6 @@ void wb_rules_sort(struct wb_rules *rules)
         qsort(rules->rules, rules->count, sizeof rules->rules[0], by_priority);
 }
 
-/* Collects why rules lost, where the caller wants to know. */
-struct losers {
-    struct wb_loss *losses; /* NULL: nobody asks */
-    size_t count;
-};
-
-static void lose(struct losers *l, const struct wb_rule *r, const char *why)
-{
-    if (l->losses != NULL)
-        l->losses[l->count++] = (struct wb_loss){.rule = r, .why = why};
-}
-
 static const char *why_beaten(const struct wb_rule *winner,
                               const struct wb_rule *loser, int closeness)
 {
@@ -203,101 +190,66 @@ static const char *why_beaten(const struct wb_rule *winner,
 }
 
 int wb_rules_find(const struct wb_rules *rules, const struct wb_rule_query *q,
-                  const struct wb_rule **winner, struct wb_loss *losses,
-                  size_t *loss_count, struct wb_err *err)
+                  const struct wb_rule **winner, struct wb_err *err)
 {
-    struct losers losers = {.losses = losses};
+    struct wb_walk *walk = &q->matcher->walk;
     struct fit best = {0};
+    size_t i;
 
     assert(rules->count == 0 || rules->rules != NULL);
     *winner = NULL;
-    for (size_t i = 0; i < rules->count; i++) {
+    if (!wb_rules_walk(rules, q, walk))
+        return wb_err_set(err, EX_OSERR, "out of memory");
+    while (wb_walk_next(walk, &i)) {
         const struct wb_rule *r = &rules->rules[i];
         const char *why_not;
         struct fit fit;
         enum wb_verdict v;
-        int closeness;
 
-        if (*winner != NULL && (*winner)->priority < r->priority) {
-            if (losses == NULL)
-                break;
-            lose(&losers, r, why_beaten(*winner, r, 0));
-            continue;
-        }
+        if (*winner != NULL && (*winner)->priority < r->priority)
+            return EX_OK;
         v = rule_fits(r, q, &fit, &why_not);
         if (v == WB_RETRY)
-            return wb_err_set(err, EX_TEMPFAIL,
-                              "rule %s: a pattern hit its limit", r->name);
-        closeness = *winner == NULL ? 1 : compare_fits(&fit, &best);
-        if (v == WB_NO) {
-            lose(&losers, r, why_not);
-        } else if (closeness > 0) {
-            if (*winner != NULL)
-                lose(&losers, *winner, why_beaten(r, *winner, closeness));
+            return wb_err_set(err, EX_TEMPFAIL, "%s", q->matcher->budget.cause);
+        if (v == WB_YES && (*winner == NULL || compare_fits(&fit, &best) > 0)) {
             *winner = r;
             best = fit;
-        } else {
-            lose(&losers, r, why_beaten(*winner, r, closeness));
         }
     }
-    if (loss_count != NULL)
-        *loss_count = losers.count;
-    return EX_OK;
+    return walk->is_stopped
+               ? wb_err_set(err, EX_TEMPFAIL, "%s", q->matcher->budget.cause)
+               : EX_OK;
 }
 
-/* Decode a header on its first use. False: longer than the bound, where a
- * "no" could pick the wrong route, or out of memory. */
-static bool read_header(struct wb_matcher *m, size_t i)
+size_t wb_rules_explain(const struct wb_rules *rules,
+                        const struct wb_rule_query *q,
+                        const struct wb_rule *winner, struct wb_loss *losses)
 {
-    const char *value = m->envelope->headers[i].value;
-    struct wb_read_header *h = &m->read[i];
+    const struct wb_budget budget = q->matcher->budget;
+    const char *why = NULL;
+    struct fit best, fit;
+    size_t count = 0;
 
-    if (h->text != NULL)
-        return true;
-    if (strlen(value) > m->header_max_octets)
-        return false;
-    if (wb_header_addresses(m->pool, value, HEADER_MAX_ADDRESSES, &h->addresses,
-                            &h->address_count) != EX_OK)
-        return false;
-    h->text = wb_header_decode(m->pool, value, m->header_max_octets);
-    return h->text != NULL;
-}
+    q->matcher->budget.limit_ns = UINT64_MAX;
+    if (winner != NULL)
+        (void)rule_fits(winner, q, &best, &why);
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct wb_rule *r = &rules->rules[i];
+        enum wb_verdict v = WB_YES;
 
-static enum wb_verdict header_matches(const struct wb_read_header *h,
-                                      const struct wb_pattern *pattern,
-                                      struct wb_budget *budget)
-{
-    enum wb_verdict v = wb_pattern_search(pattern, h->text, budget);
-
-    for (size_t i = 0; v == WB_NO && i < h->address_count; i++)
-        v = wb_pattern_is_whole(pattern, h->addresses[i], budget);
-    return v;
-}
-
-static enum wb_verdict search_headers(struct wb_matcher *m, const char *name,
-                                      const struct wb_pattern *pattern)
-{
-    enum wb_verdict v = WB_NO;
-
-    for (size_t i = 0; v == WB_NO && i < m->envelope->header_count; i++) {
-        if (strcasecmp(m->envelope->headers[i].name, name) != 0)
+        if (r == winner)
             continue;
-        if (!read_header(m, i))
-            return WB_RETRY;
-        v = header_matches(&m->read[i], pattern, &m->budget);
+        if (winner == NULL || winner->priority >= r->priority)
+            v = rule_fits(r, q, &fit, &why);
+        if (v == WB_RETRY)
+            why = "a pattern or a header is beyond its limit";
+        else if (v == WB_YES && winner != NULL)
+            why = why_beaten(winner, r,
+                             winner->priority == r->priority
+                                 ? compare_fits(&best, &fit)
+                                 : 1);
+        losses[count++] = (struct wb_loss){.rule = r, .why = why};
     }
-    return v;
-}
-
-enum wb_verdict wb_headers_match(struct wb_matcher *m, size_t slot,
-                                 const char *name,
-                                 const struct wb_pattern *pattern)
-{
-    if (m->known == NULL)
-        m->known = wb_pool_alloc(m->pool, m->slot_count);
-    if (m->known == NULL)
-        return WB_RETRY;
-    if (m->known[slot] == 0)
-        m->known[slot] = (unsigned char)(1 + search_headers(m, name, pattern));
-    return (enum wb_verdict)(m->known[slot] - 1);
+    q->matcher->budget = budget;
+    return count;
 }

@@ -8,7 +8,9 @@
 #include "mail/envelope.h"
 #include "match/criteria.h"
 
+struct wb_matcher;
 struct wb_route;
+struct wb_rule_index;
 
 /* Where something stands in the configuration. */
 struct wb_origin {
@@ -40,31 +42,13 @@ struct wb_rule {
 struct wb_rules {
     struct wb_rule *rules; /* sorted by priority, then order */
     size_t count;
+    struct wb_rule_index *index; /* NULL: every rule is tried */
 };
 
 /* Why a rule did not win; for `waybill explain`. */
 struct wb_loss {
     const struct wb_rule *rule;
     const char *why; /* one clause: "recipient is not in recipients" */
-};
-
-/* A header as the criteria read it, kept because many rules ask for it. */
-struct wb_read_header {
-    const char *text; /* unfolded, decoded; NULL: not read yet */
-    const char *const *addresses;
-    size_t address_count;
-};
-
-/* The matching of one message: its facts, its limits, and what has been read
- * of it so far. Not to be shared by threads. */
-struct wb_matcher {
-    const struct wb_envelope *envelope;
-    struct wb_budget budget;
-    size_t header_max_octets;    /* a longer value cannot be judged */
-    struct wb_pool *pool;        /* of the message */
-    struct wb_read_header *read; /* envelope->header_count of them, zeroed */
-    size_t slot_count;           /* how many header criteria there may be */
-    unsigned char *known;        /* what each said, + 1; NULL: none was asked */
 };
 
 /* One question to the table. */
@@ -81,20 +65,17 @@ void wb_rules_sort(struct wb_rules *rules);
 /* The winner: smallest priority, then specificity (recipient before sender;
  * a longer ".dom" before a shorter; more of the other criteria before fewer),
  * then file order. *winner is NULL when no rule matches.
- * losses (NULL: not wanted) must have room for rules->count entries; it is
- * filled for every rule but the winner, *loss_count says how many.
- * Returns EX_OK, EX_TEMPFAIL (a pattern limit) or EX_OSERR, with *err. */
+ * It is the same with the index as without, except that patterns which the
+ * index rules out can hit no limit.
+ * Returns EX_OK, EX_TEMPFAIL (a limit was hit) or EX_OSERR, with *err. */
 int wb_rules_find(const struct wb_rules *rules, const struct wb_rule_query *q,
-                  const struct wb_rule **winner, struct wb_loss *losses,
-                  size_t *loss_count, struct wb_err *err);
+                  const struct wb_rule **winner, struct wb_err *err);
 
-/* Does pattern match a header named name? On each decoded, unfolded value:
- * somewhere; on each address in it: the whole. slot (below slot_count) is the
- * criterion's own: it is asked once a message, however many recipients there
- * are. WB_RETRY: a limit was hit, the value is longer than header_max_octets,
- * or out of memory. */
-enum wb_verdict wb_headers_match(struct wb_matcher *m, size_t slot,
-                                 const char *name,
-                                 const struct wb_pattern *pattern);
+/* Why every other rule did not win, by trying all of them, with no bound on
+ * the time that they take together. winner: what wb_rules_find said, or NULL.
+ * losses must have room for rules->count entries. Returns how many it has. */
+size_t wb_rules_explain(const struct wb_rules *rules,
+                        const struct wb_rule_query *q,
+                        const struct wb_rule *winner, struct wb_loss *losses);
 
 #endif

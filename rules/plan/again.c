@@ -187,8 +187,7 @@ static int judge(struct wb_making *m, const struct wb_suffix *suffix,
     if (rc == EX_OK)
         rc = verify(m, suffix, recipient, out);
     if (rc == EX_TEMPFAIL)
-        return wb_making_cannot_tell(
-            m, "a pattern in a return_path hit its limit");
+        return wb_making_cannot_tell(m, m->matcher.budget.cause);
     if (rc == EX_DATAERR)
         return wb_making_decide(
             m, WB_TEMPFAIL, "451", "4.3.0", suffix->original,

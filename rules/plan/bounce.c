@@ -66,7 +66,7 @@ static const char *refusal(const struct wb_envelope *env,
 static bool leads_back(const struct wb_conf *conf, const struct wb_address *a)
 {
     return wb_suffix_is_in(a, NULL) || a->domain == NULL ||
-           wb_strings_hold(&conf->bounces.domains, a->domain) ||
+           wb_strings_hold_sorted(&conf->bounces.domains, a->domain) ||
            wb_inbound_has_domain(conf, a->domain);
 }
 
@@ -175,7 +175,7 @@ static int read_again(struct wb_making *m, const char *text,
 
     memset(token, 0, sizeof *token);
     if (rc == EX_OK && address->domain != NULL &&
-        wb_strings_hold(&m->conf->bounces.domains, address->domain))
+        wb_strings_hold_sorted(&m->conf->bounces.domains, address->domain))
         rc = wb_return_path_read(m->conf, address, m->env->now_s, m->p, token,
                                  NULL);
     return rc == EX_OSERR ? rc : EX_OK;

@@ -3,6 +3,7 @@
 #define WB_PLAN_INBOUND_H
 
 #include "conf/conf.h"
+#include "match/matcher.h"
 #include "match/rule.h"
 
 /* Is domain (lower case) one of an inbound section? */
@@ -21,7 +22,7 @@ enum wb_verdict wb_inbound_find(const struct wb_conf *conf,
 /* The same at RCPT, when the headers are not known yet: WB_NO only when no
  * header could make any section match. */
 enum wb_verdict wb_inbound_find_early(const struct wb_conf *conf,
-                                      struct wb_budget *budget,
+                                      struct wb_matcher *m,
                                       const struct wb_address *recipient);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef WB_PLAN_MAKING_H
 #define WB_PLAN_MAKING_H
 
+#include "match/matcher.h"
 #include "plan/plan.h"
 #include "plan/suffix.h"
 

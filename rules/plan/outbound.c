@@ -30,14 +30,15 @@ static int choose_rule(struct wb_making *m, struct wb_recipient_plan *r)
     struct wb_err why = {""};
     int rc;
 
+    rc = wb_rules_find(&m->conf->rules, &query, &r->rule, &why);
     if (m->want_losses) {
         r->losses =
             wb_pool_array(m->p, m->conf->rules.count + 1, sizeof r->losses[0]);
         if (r->losses == NULL)
             return EX_OSERR;
+        r->loss_count =
+            wb_rules_explain(&m->conf->rules, &query, r->rule, r->losses);
     }
-    rc = wb_rules_find(&m->conf->rules, &query, &r->rule, r->losses,
-                       &r->loss_count, &why);
     r->route = r->rule != NULL ? r->rule->route : &m->conf->routes[0];
     return rc == EX_TEMPFAIL ? wb_making_cannot_tell(m, why.text) : rc;
 }
@@ -59,8 +60,7 @@ static int choose_sender(struct wb_making *m, struct wb_recipient_plan *r)
 {
     if (wb_return_path_choose(m->conf, &m->matcher, r->route,
                               &r->return_path) == WB_RETRY)
-        return wb_making_cannot_tell(
-            m, "a pattern in a return_path hit its limit");
+        return wb_making_cannot_tell(m, m->matcher.budget.cause);
     return wb_making_sender(m, r, &r->recipient->address);
 }
 

@@ -27,10 +27,7 @@ bool wb_plan_wants_header(const struct wb_conf *conf, const char *name)
 {
     if (wb_actions_owns_header(conf, name))
         return true;
-    for (size_t i = 0; i < conf->wanted_headers.count; i++)
-        if (strcasecmp(conf->wanted_headers.items[i], name) == 0)
-            return true;
-    return false;
+    return wb_strings_hold_sorted(&conf->wanted_headers, name);
 }
 
 /* Authenticated, in our networks, on this host, or through a listener that is
@@ -78,7 +75,7 @@ static int plan_inbound(struct wb_making *m, struct wb_recipient_plan *r)
 
     r->class = WB_CLASS_INBOUND;
     if (v == WB_RETRY)
-        return wb_making_cannot_tell(m, "an inbound pattern hit its limit");
+        return wb_making_cannot_tell(m, m->matcher.budget.cause);
     if (v == WB_YES)
         return wb_making_mark(m, r, in->webhook, in->name);
     if (m->conf->inbound_unmatched == WB_UNMATCHED_DELIVER)
@@ -158,7 +155,7 @@ static int plan_recipient(struct wb_making *m, struct wb_recipient_plan *r)
         r->class = WB_CLASS_LOCAL;
         return EX_OK;
     }
-    if (wb_strings_hold(&m->conf->bounces.domains, domain))
+    if (wb_strings_hold_sorted(&m->conf->bounces.domains, domain))
         return wb_making_bounce(m, r);
     if (wb_inbound_has_domain(m->conf, domain))
         return plan_inbound(m, r);
@@ -190,19 +187,16 @@ static int check_sender(struct wb_making *m)
                             NOT_FROM_OUTSIDE);
 }
 
-static void start_matcher(struct wb_matcher *m, const struct wb_conf *conf,
+static bool start_matcher(struct wb_matcher *m, const struct wb_conf *conf,
                           const struct wb_envelope *env, struct wb_pool *p)
 {
-    *m = (struct wb_matcher){
-        .envelope = env,
-        .budget = {.match_limit = conf->match_limit,
-                   .limit_ns = conf->match_budget_ms * UINT64_C(1000000),
-                   .clock_ns = wb_budget_cpu_clock},
-        .header_max_octets = conf->header_max_octets,
-        .pool = p,
-        .read = wb_pool_array(p, env->header_count, sizeof m->read[0]),
-        .slot_count = conf->rules.count + conf->inbound_count,
+    const struct wb_budget budget = {
+        .match_limit = conf->match_limit,
+        .limit_ns = conf->match_budget_ms * UINT64_C(1000000),
+        .clock_ns = wb_budget_cpu_clock,
     };
+
+    return wb_matcher_begin(m, env, &budget, conf->header_max_octets, p);
 }
 
 static int make(struct wb_making *m)
@@ -239,10 +233,10 @@ int wb_plan_make(const struct wb_conf *conf, const struct wb_envelope *env,
 
     memset(out, 0, sizeof *out);
     out->is_partial = m.place != WB_PLACE_WHOLE;
-    start_matcher(&m.matcher, conf, env, p);
     out->recipients =
         wb_pool_array(p, env->recipient_count, sizeof out->recipients[0]);
-    if (m.matcher.read == NULL || out->recipients == NULL || make(&m) != EX_OK)
+    if (out->recipients == NULL || !start_matcher(&m.matcher, conf, env, p) ||
+        make(&m) != EX_OK)
         return wb_err_set(err, EX_OSERR, "out of memory");
     return EX_OK;
 }
@@ -277,7 +271,8 @@ int wb_plan_recipient_early(const struct wb_conf *conf,
     int rc = EX_OK;
 
     *decision = WB_ACCEPT;
-    start_matcher(&m, conf, env, p);
+    if (!start_matcher(&m, conf, env, p))
+        return wb_err_set(err, EX_OSERR, "out of memory");
     if (wb_plan_is_own_bounce(env))
         return EX_OK;
     if (wb_making_is_second_pass(env)) {
@@ -291,13 +286,12 @@ int wb_plan_recipient_early(const struct wb_conf *conf,
         rc = wb_making_reply(out, p, "550", "5.7.1", recipient->address.text,
                              why_not);
     } else if (domain != NULL &&
-               wb_strings_hold(&conf->bounces.domains, domain)) {
+               wb_strings_hold_sorted(&conf->bounces.domains, domain)) {
         rc = wb_making_bounce_early(conf, env, recipient, p, decision, out);
     } else if (domain != NULL &&
                conf->inbound_unmatched == WB_UNMATCHED_REJECT &&
                wb_inbound_has_domain(conf, domain) &&
-               wb_inbound_find_early(conf, &m.budget, &recipient->address) ==
-                   WB_NO) {
+               wb_inbound_find_early(conf, &m, &recipient->address) == WB_NO) {
         *decision = WB_REJECT;
         rc = wb_making_reply(out, p, "550", "5.1.1", recipient->address.text,
                              NO_MATCH);

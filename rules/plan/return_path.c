@@ -5,6 +5,7 @@
 #include <sysexits.h>
 
 #include "conf/return_domain.h"
+#include "match/matcher.h"
 
 /* An empty list asks nothing; a fact that is missing is in no list. */
 static bool allows(const struct wb_strings *list, const char *text)
@@ -54,7 +55,7 @@ enum wb_verdict wb_return_path_choose(const struct wb_conf *conf,
 
 static bool is_return_domain(const struct wb_conf *conf, const char *domain)
 {
-    return wb_strings_hold(&conf->bounces.domains, domain) ||
+    return wb_strings_hold_sorted(&conf->bounces.domains, domain) ||
            wb_return_domain_is_made(conf, WB_MODES_MOVING, domain);
 }
 

@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-#include "match/rule.h"
+#include "match/headers.h"
+#include "match/rule_index.h"
 
 enum { MOST = 8 };
 
@@ -37,8 +38,8 @@ static void parse_list(struct wb_pool *p, const char *text,
 static void parse_rules(struct wb_pool *p, const struct rule_text *texts,
                         size_t count, struct wb_rules *out)
 {
-    out->rules = wb_pool_array(p, count, sizeof out->rules[0]);
-    out->count = 0;
+    *out = (struct wb_rules){.rules =
+                                 wb_pool_array(p, count, sizeof out->rules[0])};
     for (size_t i = 0; i < count && texts[i].name != NULL; i++) {
         struct wb_rule *r = &out->rules[out->count++];
         const char **login = wb_pool_array(p, 1, sizeof *login);
@@ -52,6 +53,7 @@ static void parse_rules(struct wb_pool *p, const struct rule_text *texts,
         r->logins = (struct wb_strings){login, texts[i].login != NULL};
     }
     wb_rules_sort(out);
+    assert_true(wb_rules_index(out));
 }
 
 static void free_rules(struct wb_rules *rules)
@@ -60,6 +62,7 @@ static void free_rules(struct wb_rules *rules)
         wb_addrlist_free(&rules->rules[i].recipients);
         wb_addrlist_free(&rules->rules[i].senders);
     }
+    wb_rules_index_free(rules);
 }
 
 /* Ask the table; losses must hold MOST entries or be NULL. */
@@ -68,16 +71,11 @@ static const struct wb_rule *find(struct wb_pool *p, const struct wb_rules *t,
                                   const char *login, bool mta_has_own_route,
                                   struct wb_loss *losses, size_t *loss_count)
 {
+    const struct wb_budget budget = {
+        .match_limit = 100000, .limit_ns = 1, .clock_ns = still_clock};
     struct wb_envelope env = {.login = login};
     struct wb_recipient to = {.given = recipient};
-    struct wb_matcher matcher = {
-        .envelope = &env,
-        .budget = {.match_limit = 100000,
-                   .limit_ns = 1,
-                   .clock_ns = still_clock},
-        .pool = p,
-        .slot_count = MOST,
-    };
+    struct wb_matcher matcher;
     const struct wb_rule_query query = {
         .matcher = &matcher,
         .recipient = &to,
@@ -88,8 +86,10 @@ static const struct wb_rule *find(struct wb_pool *p, const struct wb_rules *t,
 
     assert_int_equal(wb_address_parse(p, sender, &env.sender, &err), EX_OK);
     assert_int_equal(wb_address_parse(p, recipient, &to.address, &err), EX_OK);
-    assert_int_equal(
-        wb_rules_find(t, &query, &winner, losses, loss_count, &err), EX_OK);
+    assert_true(wb_matcher_begin(&matcher, &env, &budget, 1024, p));
+    assert_int_equal(wb_rules_find(t, &query, &winner, &err), EX_OK);
+    if (losses != NULL)
+        *loss_count = wb_rules_explain(t, &query, winner, losses);
     return winner;
 }
 
@@ -265,21 +265,14 @@ static void a_header_is_searched_once_a_message(void **state)
 {
     const struct wb_header headers[] = {{"Subject", "hello"}};
     const struct wb_envelope env = {.headers = headers, .header_count = 1};
-    struct wb_read_header read[1] = {{NULL, NULL, 0}};
+    const struct wb_budget budget = {
+        .match_limit = 1000, .limit_ns = 100, .clock_ns = counting_clock};
     struct wb_pool *p = wb_pool_new(0);
-    struct wb_matcher m = {
-        .envelope = &env,
-        .budget = {.match_limit = 1000,
-                   .limit_ns = 100,
-                   .clock_ns = counting_clock},
-        .header_max_octets = 1024,
-        .pool = p,
-        .read = read,
-        .slot_count = 2,
-    };
+    struct wb_matcher m;
     struct wb_pattern *yes, *no;
 
     (void)state;
+    assert_true(wb_matcher_begin(&m, &env, &budget, 1024, p));
     assert_int_equal(wb_pattern_new("^hello", &yes, NULL), EX_OK);
     assert_int_equal(wb_pattern_new("^bye", &no, NULL), EX_OK);
     for (int recipient = 0; recipient < 1000; recipient++) {

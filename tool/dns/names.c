@@ -39,7 +39,7 @@ static void add_senders(struct wb_dns *dns)
 static bool is_kept(const struct wb_dns *dns, const struct wb_dns_meeting *m)
 {
     if (m->return_path->mode == WB_RETURN_ADDRESS)
-        return !wb_strings_hold(&dns->conf->bounces.domains, m->returns);
+        return !wb_strings_hold_sorted(&dns->conf->bounces.domains, m->returns);
     return strcmp(m->returns, m->sender->shown) == 0;
 }
 

@@ -151,36 +151,39 @@ static int add_way(struct making *m, const struct wb_route *route,
     return EX_OK;
 }
 
-static void add_domain(const char **list, size_t *count, const char *domain)
+/* In the order in which they are named, each once. */
+static void add_inbound_domains(struct wb_entries *e,
+                                const struct wb_strings *domains,
+                                bool *is_there)
 {
-    for (size_t i = 0; i < *count; i++) {
-        if (strcmp(list[i], domain) == 0)
-            return;
+    for (size_t i = 0; i < domains->count; i++) {
+        const struct wb_inbound_domain *known =
+            wb_conf_inbound_domain(e->conf, domains->items[i]);
+        size_t at = (size_t)(known - e->conf->inbound_domains);
+
+        if (!is_there[at])
+            e->inbound_domains[e->inbound_count++] = domains->items[i];
+        is_there[at] = true;
     }
-    list[(*count)++] = domain;
 }
 
 static void add_domains(struct wb_entries *e, struct wb_pool *pool)
 {
     const struct wb_conf *conf = e->conf;
-    size_t most = 0;
+    size_t most = conf->inbound_domain_count;
+    bool *is_there = wb_must(wb_pool_array(pool, most + 1, sizeof *is_there));
 
-    for (size_t i = 0; i < conf->inbound_count; i++)
-        most += conf->inbounds[i].domains.count;
     e->inbound_domains =
         wb_must(wb_pool_array(pool, most + 1, sizeof *e->inbound_domains));
-    for (size_t i = 0; i < conf->inbound_count; i++) {
-        const struct wb_strings *domains = &conf->inbounds[i].domains;
-
-        for (size_t j = 0; j < domains->count; j++)
-            add_domain(e->inbound_domains, &e->inbound_count,
-                       domains->items[j]);
-    }
+    for (size_t i = 0; i < conf->inbound_count; i++)
+        add_inbound_domains(e, &conf->inbounds[i].domains, is_there);
     e->bounce_domains = wb_must(wb_pool_array(
         pool, conf->bounces.domains.count + 1, sizeof *e->bounce_domains));
     for (size_t i = 0; i < conf->bounces.domains.count; i++)
-        add_domain(e->bounce_domains, &e->bounce_count,
-                   conf->bounces.domains.items[i]);
+        if (i == 0 || strcmp(conf->bounces.domains.items[i],
+                             conf->bounces.domains.items[i - 1]) != 0)
+            e->bounce_domains[e->bounce_count++] =
+                conf->bounces.domains.items[i];
 }
 
 static int add_ways(struct making *m, struct wb_err *err)

@@ -5,6 +5,7 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "match/matcher.h"
 #include "plan/return_path.h"
 #include "tool/maps/memory.h"
 
@@ -40,15 +41,17 @@ static int apply_return_path(const struct wb_conf *conf,
                              const struct wb_address *to, struct wb_pool *pool,
                              const char **out, struct wb_err *err)
 {
-    struct wb_matcher matcher = {
-        .envelope = env,
-        .budget = {.match_limit = conf->match_limit,
-                   .limit_ns = conf->match_budget_ms * UINT64_C(1000000),
-                   .clock_ns = wb_budget_cpu_clock},
-        .pool = pool,
+    const struct wb_budget budget = {
+        .match_limit = conf->match_limit,
+        .limit_ns = conf->match_budget_ms * UINT64_C(1000000),
+        .clock_ns = wb_budget_cpu_clock,
     };
+    struct wb_matcher matcher;
     const struct wb_return_path *rp;
 
+    if (!wb_matcher_begin(&matcher, env, &budget, conf->header_max_octets,
+                          pool))
+        return wb_err_set(err, EX_OSERR, "out of memory");
     if (wb_return_path_choose(conf, &matcher, route, &rp) == WB_RETRY)
         return wb_err_set(err, EX_TEMPFAIL,
                           "<%s>: a pattern of its return path hit its limit",
