@@ -133,17 +133,20 @@ check:
 	@echo "== the core stands alone"
 	@tests/core-stands-alone $B/librules.a
 	@echo "== tests under the thread sanitizer"
-	@WAYBILL_BUILD=build/tsan $(PYTEST) tests/dialogue
+	@WAYBILL_BUILD=build/tsan $(PYTEST) $(TOGETHER) tests/dialogue
 	@echo "== tests under the address and undefined behaviour sanitizers"
-	@WAYBILL_BUILD=build/asan $(PYTEST) tests/unit tests/conf tests/golden tests/dialogue
+	@WAYBILL_BUILD=build/asan $(PYTEST) $(TOGETHER) tests/unit tests/conf tests/golden tests/dialogue
 	@echo "== all tests, with real mail servers"
-	@WAYBILL_BUILD=$B $(PYTEST) tests
+	@WAYBILL_BUILD=$B $(PYTEST) $(TOGETHER) tests
+	@echo "== tests that measure time, one by one"
+	@WAYBILL_BUILD=$B $(PYTEST) -m alone tests
 
 PYTEST = ASAN_OPTIONS=detect_leaks=1 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/dialogue/tsan.supp PYTHONDONTWRITEBYTECODE=1 \
-         $(PYTHON) -m pytest -q -p no:cacheprovider -n $(WORKERS) --dist loadfile
+         $(PYTHON) -m pytest -q -p no:cacheprovider
 JOBS   = $(shell nproc 2>/dev/null || echo 2)
-# The tests mostly wait for servers: more of them than processors.
-WORKERS = $$(($(JOBS) * 2))
+# The tests mostly wait for servers: more of them than processors. Those of a
+# file share servers. What measures time wants the machine for itself.
+TOGETHER = -m "not alone" -n $$(($(JOBS) * 2)) --dist loadfile
 
 # Longer than `make check`: each fuzz target for FUZZ_SECONDS. What it finds is
 # left in the current folder; new inputs stay in build/fuzz/corpus.

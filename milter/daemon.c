@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <libmilter/mfapi.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -28,7 +29,6 @@ struct daemon {
     struct wb_pidfile pidfile;
     struct wb_socket socket;
     struct wb_control control;
-    pthread_t main_thread;
     int libmilter_answer;
     atomic_bool has_ended; /* and libmilter_answer is set */
 };
@@ -74,17 +74,6 @@ static void close_all(struct daemon *d)
     (void)wb_current_sweep();
 }
 
-static void *run_libmilter(void *argument)
-{
-    struct daemon *d = argument;
-
-    d->libmilter_answer = smfi_main();
-    d->has_ended = true;
-    /* If it ended by itself, the main thread is to know. */
-    pthread_kill(d->main_thread, SIGTERM);
-    return NULL;
-}
-
 static void *run_stop(void *argument)
 {
     (void)argument;
@@ -120,56 +109,68 @@ static void stop_libmilter(const struct daemon *d, pthread_t libmilter)
     } while (outlasts(libmilter, 10));
 }
 
-static void stop_signals(sigset_t *out)
-{
-    sigemptyset(out);
-    sigaddset(out, SIGTERM);
-    sigaddset(out, SIGINT);
-    sigaddset(out, SIGHUP);
-}
-
 /* A handler can reach nothing but a global. */
-static volatile sig_atomic_t is_stop_asked;
+static sem_t stop_asked;
 
 static void on_stop(int number)
 {
     (void)number;
-    is_stop_asked = 1;
+    (void)sem_post(&stop_asked);
 }
 
-/* Blocked in all threads but the main one, and there but for sigsuspend. */
+static void mask_stop_signals(int how)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(how, &set, NULL);
+}
+
+/* They wait until serve is there for them; threads that are made before then
+ * never see them. */
 static void catch_signals(void)
 {
     struct sigaction stop = {.sa_handler = on_stop};
-    sigset_t set;
 
+    sem_init(&stop_asked, 0, 0);
     signal(SIGPIPE, SIG_IGN);
-    stop_signals(&set);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    mask_stop_signals(SIG_BLOCK);
     sigaction(SIGTERM, &stop, NULL);
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGHUP, &stop, NULL);
 }
 
-/* libmilter has a thread of its own that takes these signals, but would then
- * stop slowly. Linux gives a signal to the main thread, when that has it
- * unblocked, before any thread that waits in sigwait; if libmilter gets it
- * after all, it stops all the same. */
 static void wait_for_signal(void)
 {
-    sigset_t none;
-
-    sigemptyset(&none);
-    while (!is_stop_asked)
-        sigsuspend(&none);
+    while (sem_wait(&stop_asked) != 0)
+        continue; /* EINTR: by that very signal */
 }
 
+static void *run_libmilter(void *argument)
+{
+    struct daemon *d = argument;
+
+    mask_stop_signals(SIG_BLOCK); /* in libmilter's threads, too */
+    d->libmilter_answer = smfi_main();
+    d->has_ended = true;
+    /* If it ended by itself, the main thread is to know. */
+    (void)sem_post(&stop_asked);
+    return NULL;
+}
+
+/* libmilter has a thread of its own that waits for these signals, but would
+ * then stop slowly, and may call that a failure. Linux gives a signal to the
+ * main thread, when that has it unblocked, before any thread that waits in
+ * sigwait: so from before libmilter begins it has. */
 static int serve(struct daemon *d)
 {
     pthread_t thread;
     bool has_failed;
 
-    d->main_thread = pthread_self();
+    mask_stop_signals(SIG_UNBLOCK);
     if (pthread_create(&thread, NULL, run_libmilter, d) != 0)
         return EX_OSERR;
     wait_for_signal();

@@ -8,6 +8,10 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: measures time, so that nothing may run beside it")
+
+
 @pytest.fixture(scope="session")
 def build():
     """The folder with the programs under test."""

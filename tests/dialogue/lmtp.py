@@ -199,7 +199,8 @@ class LmtpDaemon:
         if self.process is None or self.process.poll() is not None:
             return
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(40) == 0, self.text()
+        status = self.process.wait(40)
+        assert status == 0, f"ended with {status}\n{self.text()}"
 
     def end(self):
         """At the end of a test, whatever happened in it."""

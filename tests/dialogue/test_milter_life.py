@@ -351,3 +351,12 @@ def test_another_user_cannot_become_the_user(make_daemon):
     done = subprocess.run([copy, *arguments], user="nobody", group=65534, extra_groups=[],
                           capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 77 and "only root" in done.stderr
+
+
+@pytest.mark.alone
+def test_a_stop_right_after_the_start(make_daemon):
+    """Whenever the signal comes, libmilter's own thread for it comes second."""
+    for _ in range(20):
+        daemon = make_daemon().start()
+        daemon.process.send_signal(signal.SIGTERM)
+        assert daemon.process.wait(20) == 0, daemon.text()

@@ -142,6 +142,7 @@ def test_a_limit_that_comes_between_negotiation_and_connection(make_daemon):
 
 # the interval
 
+@pytest.mark.alone
 @pytest.mark.parametrize("interval_ms, messages", [(10, 20), (10000, 2)])
 def test_messages_of_one_connection_keep_the_interval(make_daemon, interval_ms, messages):
     daemon = make_daemon(site(f"interval_ms = {interval_ms}")).start()
@@ -170,9 +171,11 @@ def gaps_between(connections):
     return [b - a for a, b in zip(times, times[1:])]
 
 
+@pytest.mark.alone
 def test_a_hundred_connections_keep_the_interval(make_daemon):
-    """95 of 99 times between messages are within 5 ms of 20 ms. Others use the machine too, which disturbs the clock that
-    looks and the one that is looked at: such a round is done again."""
+    """95 of 99 times between messages are within 5 ms of 20 ms. Others use the
+    machine too, which disturbs the clock that looks and the one that is looked
+    at: such a round is done again."""
     daemon = make_daemon(site("max_connections = 100 interval_ms = 20")).start()
     connections = [come_in(daemon) for _ in range(100)]
     rounds, close = [], []
@@ -184,6 +187,7 @@ def test_a_hundred_connections_keep_the_interval(make_daemon):
     assert rounds[-1] >= 95, rounds
 
 
+@pytest.mark.alone
 def test_nobody_else_waits_while_a_hundred_do(make_daemon):
     daemon = make_daemon(site("max_connections = 100 interval_ms = 200 max_wait_s = 60")).start()
     waiting = [come_in(daemon) for _ in range(100)]
@@ -207,6 +211,7 @@ def test_nobody_else_waits_while_a_hundred_do(make_daemon):
     go_home(daemon, waiting)
 
 
+@pytest.mark.alone
 def test_who_goes_does_not_keep_his_time(make_daemon):
     """Ten wait, and nine of them go: the tenth has the next time, and the one
     that is lost in the middle of its message gives its own back."""

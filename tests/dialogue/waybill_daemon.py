@@ -7,6 +7,8 @@ import socket
 import subprocess
 import time
 
+from milter import Closed, Milter
+
 CONFIG = """\
 socket            = "unix:milter.sock"
 socket_group      = ""
@@ -118,8 +120,19 @@ class Daemon:
         """A clean stop. Sanitizers report at the end, so the status counts."""
         if self.process is None or self.process.poll() is not None:
             return
+        self.wait_for_libmilter()
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(20) == 0, self.text()
+        code = self.process.wait(20)
+        assert code == 0, (code, self.text())
+
+    def wait_for_libmilter(self):
+        """ThreadSanitizer may hand a signal to libmilter while that begins,
+        which libmilter takes amiss: until it has answered an MTA."""
+        try:
+            with Milter(self.socket) as m:
+                m.negotiate()
+        except (OSError, Closed):
+            pass
 
     def end(self):
         """At the end of a test, whatever happened in it."""

@@ -142,6 +142,7 @@ def send_text(smtp):
     assert smtp.getreply()[0] == 250
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("interval_ms, messages", [(10, 10), (10000, 2)])
 def test_the_interval(programs, interval_ms, messages):
     """Each message on a connection of its own, by clients of its own. Between
