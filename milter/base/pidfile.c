@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -77,9 +78,9 @@ int wb_pidfile_open(const char *path, const struct wb_owner *owner,
         code = lock(path, &out->fd, err);
     if (code == EX_OK)
         code = write_pid(out->fd, path, err);
-    if (code == EX_OK)
-        out->path = path;
-    else if (out->fd >= 0)
+    if (code == EX_OK && (out->path = strdup(path)) == NULL)
+        code = wb_err_set(err, EX_OSERR, "out of memory");
+    if (code != EX_OK && out->fd >= 0)
         close(out->fd);
     return code;
 }
@@ -91,5 +92,6 @@ void wb_pidfile_close(struct wb_pidfile *file)
     if (unlink(file->path) != 0 && ftruncate(file->fd, 0) != 0)
         errno = 0; /* stale and unlocked: the next daemon overwrites it */
     close(file->fd);
+    free(file->path);
     file->path = NULL;
 }

@@ -5,13 +5,14 @@
 #include "milter/base/owner.h"
 
 struct wb_pidfile {
-    const char *path; /* NULL: none */
-    int fd;           /* locked as long as the daemon lives */
+    char *path; /* a copy; NULL: none */
+    int fd;     /* locked as long as the daemon lives */
 };
 
 /* Lock path and write our process id; one that is left from a dead daemon is
- * overwritten. path (NULL or "": none is written) must outlive *out.
- * Returns EX_OK, EX_UNAVAILABLE (a daemon lives) or EX_CANTCREAT with *err. */
+ * overwritten. path: NULL or "": none is written. wb_pidfile_close must follow
+ * EX_OK. Returns EX_OK, EX_UNAVAILABLE (a daemon lives), EX_CANTCREAT or
+ * EX_OSERR with *err. */
 int wb_pidfile_open(const char *path, const struct wb_owner *owner,
                     struct wb_pidfile *out, struct wb_err *err);
 
