@@ -20,6 +20,8 @@ B         = build
 PYTHON    = /usr/bin/python3
 
 PKGS      = libconfuse libpcre2-8 libcrypto jansson
+# of the daemons alone
+DAEMON_PKGS = libseccomp
 # of the tool alone
 TOOL_PKGS = libpsl libidn2 libsasl2
 # of what posts
@@ -33,8 +35,9 @@ override CPPFLAGS += -D_GNU_SOURCE -DWB_VERSION='"$(VERSION)"' -I. -Irules
 override CFLAGS   += -std=c17 -pthread $(WARNINGS) $(HARDENING) $(SANITIZE)
 override LDFLAGS  += -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE)
 # Asked for when something is built, so that `make demo` can install first.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(TOOL_PKGS) $(WEBHOOK_PKGS))
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(DAEMON_PKGS) $(TOOL_PKGS) $(WEBHOOK_PKGS))
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS))
+DAEMON_LIBS = $(shell pkg-config --libs $(DAEMON_PKGS))
 TOOL_LIBS  = $(shell pkg-config --libs $(TOOL_PKGS))
 WEBHOOK_LIBS = $(shell pkg-config --libs $(WEBHOOK_PKGS))
 
@@ -69,7 +72,7 @@ $B/librules.a: $(RULES_OBJ)
 	@ar rcs $@ $^
 
 $B/waybill-milter: $(MILTER_OBJ) $B/librules.a
-	$(CC) $(LDFLAGS) -o $@ $(MILTER_OBJ) $B/librules.a -lmilter $(PKG_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $(MILTER_OBJ) $B/librules.a -lmilter $(DAEMON_LIBS) $(PKG_LIBS)
 
 # What posts, without its main: the tool posts as well.
 $B/libwebhook.a: $(filter-out %/main.o,$(WEBHOOK_OBJ)) $(BASE_OBJ)
@@ -77,7 +80,7 @@ $B/libwebhook.a: $(filter-out %/main.o,$(WEBHOOK_OBJ)) $(BASE_OBJ)
 	@ar rcs $@ $^
 
 $B/waybill-lmtp: $B/obj/webhook/main.o $B/libwebhook.a $B/librules.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(WEBHOOK_LIBS) $(PKG_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $^ $(WEBHOOK_LIBS) $(DAEMON_LIBS) $(PKG_LIBS)
 
 $B/waybill: $(TOOL_OBJ) $B/libwebhook.a $B/librules.a
 	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/libwebhook.a $B/librules.a \
@@ -86,7 +89,7 @@ $B/waybill: $(TOOL_OBJ) $B/libwebhook.a $B/librules.a
 $B/unit/%: tests/unit/%.c $B/libwebhook.a $B/librules.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< \
-		$B/libwebhook.a $B/librules.a -lcmocka $(WEBHOOK_LIBS) $(PKG_LIBS)
+		$B/libwebhook.a $B/librules.a -lcmocka $(WEBHOOK_LIBS) $(DAEMON_LIBS) $(PKG_LIBS)
 
 $B/obj/%.o: %.c
 	@mkdir -p $(@D)
