@@ -14,6 +14,9 @@ SBINDIR   = $(PREFIX)/sbin
 BINDIR    = $(PREFIX)/bin
 MANDIR    = $(PREFIX)/share/man
 DATADIR   = $(PREFIX)/share/waybill
+# Where systemd looks for a package's units; `make install` leaves them beside
+# the sample, for the admin.
+UNITDIR   = $(DATADIR)
 SYSCONFDIR = /etc
 B         = build
 # The tests use Debian's own Python and its packages, whatever else is in PATH.
@@ -184,11 +187,14 @@ INSTALL = install
 MAN1 = contrib/man/waybill.1
 MAN5 = contrib/man/waybill.conf.5
 MAN8 = contrib/man/waybill-milter.8 contrib/man/waybill-lmtp.8
+UNITS = waybill-milter.service waybill-lmtp.service waybill-rotate.service \
+        waybill-rotate.timer
 
 install: all
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
 		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
-		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DATADIR)/presets
+		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DATADIR)/presets \
+		$(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 755 $B/waybill-milter $B/waybill-lmtp $(DESTDIR)$(SBINDIR)/
 	$(INSTALL) -m 755 $B/waybill $(DESTDIR)$(BINDIR)/
 	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/
@@ -196,8 +202,11 @@ install: all
 	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -m 644 contrib/waybill.conf.sample $(DESTDIR)$(DATADIR)/
 	$(INSTALL) -m 644 rules/presets/*.conf $(DESTDIR)$(DATADIR)/presets/
-	$(INSTALL) -m 644 contrib/waybill-milter.service \
-		contrib/waybill-lmtp.service $(DESTDIR)$(DATADIR)/
+	for unit in $(UNITS); do \
+		sed 's|/usr/local/\(s*bin\)/|$(PREFIX)/\1/|' contrib/$$unit \
+			>$(DESTDIR)$(UNITDIR)/$$unit && \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; \
+	done
 
 # The configuration in $(SYSCONFDIR)/waybill is the admin's and stays.
 uninstall:
@@ -207,6 +216,7 @@ uninstall:
 		$(DESTDIR)$(MANDIR)/man5/waybill.conf.5 \
 		$(DESTDIR)$(MANDIR)/man8/waybill-milter.8 \
 		$(DESTDIR)$(MANDIR)/man8/waybill-lmtp.8
+	rm -f $(UNITS:%=$(DESTDIR)$(UNITDIR)/%)
 	rm -rf $(DESTDIR)$(DATADIR)
 
 # ---- keeping it in shape ----------------------------------------------------

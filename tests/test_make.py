@@ -24,7 +24,10 @@ def test_install_and_uninstall(tmp_path):
         "usr/share/man/man8/waybill-milter.8", "usr/share/man/man8/waybill-lmtp.8",
         "usr/share/waybill/waybill-lmtp.service", "usr/share/waybill/waybill.conf.sample",
         "usr/share/waybill/waybill-milter.service",
+        "usr/share/waybill/waybill-rotate.service", "usr/share/waybill/waybill-rotate.timer",
         *(f"usr/share/waybill/presets/{name}" for name in PRESETS)}
+    for unit in (tmp_path / "usr/share/waybill").glob("*.service"):
+        assert "/usr/local" not in unit.read_text() and "=/usr/" in unit.read_text()
     told = subprocess.run([tmp_path / "usr/bin/waybill", "presets", "gmail"], text=True,
                           check=True, capture_output=True, timeout=60).stdout
     assert f"{tmp_path}/usr/share/waybill/presets/gmail.conf" in told
