@@ -6,6 +6,9 @@
 #   make fuzz       longer: libFuzzer on what reads mail (FUZZ_SECONDS)
 #   make fuzz-cover prove that the fuzz targets reach what they name
 #   make bench-routes  20,000 routes with accounts in a throwaway Postfix
+#   make deb        a Debian package, in build/deb
+#   make check-deb  longer, as root: build, install, upgrade and remove it in
+#                   clean chroots (debootstrap, from this machine's mirror)
 #   make install    DESTDIR and PREFIX are honoured
 
 VERSION   = 0.1.0
@@ -60,7 +63,7 @@ ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $
 ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/maps/*.h \
              tool/dns/*.h webhook/*.h webhook/*/*.h tests/unit/*.h)
 
-.PHONY: all unit demo check fuzz fuzz-cover bench-routes install uninstall clean \
+.PHONY: all unit demo check fuzz fuzz-cover bench-routes deb deb-source check-deb install uninstall clean \
         format analyze
 
 all: $B/waybill-milter $B/waybill-lmtp $B/waybill $B/presets
@@ -218,6 +221,31 @@ uninstall:
 		$(DESTDIR)$(MANDIR)/man8/waybill-lmtp.8
 	rm -f $(UNITS:%=$(DESTDIR)$(UNITDIR)/%)
 	rm -rf $(DESTDIR)$(DATADIR)
+
+# ---- Debian -----------------------------------------------------------------
+
+# dpkg wants its folder at the top, so the tree is copied to where it may be.
+DEB_TREE  = $B/deb/waybill-$(VERSION)
+DEB_FLAGS = -us -uc
+DEB_PARTS = README INSTALL LICENSE Makefile contrib milter rules tests tool webhook
+
+deb-source:
+	@grep -q '^waybill ($(VERSION))' contrib/debian/changelog || \
+		{ echo "contrib/debian/changelog: its first entry is not of $(VERSION)" >&2; exit 1; }
+	@rm -rf $(DEB_TREE)
+	@mkdir -p $(DEB_TREE)
+	@tar -c --exclude=__pycache__ --exclude=.pytest_cache $(DEB_PARTS) | tar -x -C $(DEB_TREE)
+	@mv $(DEB_TREE)/contrib/debian $(DEB_TREE)/debian
+
+deb: deb-source
+	@contrib/need build deb
+	@cd $(DEB_TREE) && dpkg-buildpackage $(DEB_FLAGS)
+	@ls $B/deb/waybill_*
+
+check-deb:
+	@contrib/need build demo check deb check-deb
+	@WAYBILL_BUILD=$B PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -p no:cacheprovider -x \
+		tests/package/check_deb.py
 
 # ---- keeping it in shape ----------------------------------------------------
 
