@@ -2,6 +2,8 @@
  * over would try, in the thread that takes a connection, once, and writes a
  * line for each to its stderr: "probe NAME ok" or "probe NAME: why not".
  *     PROBE_FOLDER    has a file "victim"; without it nothing is tried
+ *     PROBE_DECOY     a file that takes the place of PROBE_PLACE as soon as
+ *                     that is there
  *     PROBE_KERNEL    "old": no Landlock, no seccomp; a number: Landlock's
  *                     version at most */
 #include <dlfcn.h>
@@ -100,6 +102,18 @@ static void try_all(void)
     try_files(folder);
     try_sockets(folder);
     try_processes();
+}
+
+/* Between bind and listen, as a racing process would. */
+int listen(int fd, int backlog)
+{
+    int (*next)(int, int);
+    const char *decoy = getenv("PROBE_DECOY"), *place = getenv("PROBE_PLACE");
+
+    *(void **)&next = dlsym(RTLD_NEXT, "listen");
+    if (decoy != NULL && place != NULL && access(place, F_OK) == 0)
+        (void)rename(decoy, place);
+    return next(fd, backlog);
 }
 
 int accept(int fd, struct sockaddr *address, socklen_t *octets)
