@@ -263,4 +263,4 @@ analyze:
 		--inline-suppr -I. -Irules -D_GNU_SOURCE -DWB_VERSION='""' \
 		rules milter tool webhook
 
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(shell find $B/obj $B/unit -name '*.d' 2>/dev/null)
