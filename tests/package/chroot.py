@@ -49,13 +49,14 @@ class Chroot:
     def start(self):
         self.holder = subprocess.Popen(
             ["unshare", "--mount", "--pid", "--fork", "--kill-child",
-             f"--mount-proc={self.root}/proc", "chroot", self.root, "sleep", "infinity"],
+             f"--mount-proc={self.root}/proc", "chroot", self.root,
+             "sh", "-c", "sleep infinity & wait"],      # as init it buries what ends
             stdin=subprocess.DEVNULL)
         children = Path(f"/proc/{self.holder.pid}/task/{self.holder.pid}/children")
 
         def is_up():
             pids = children.read_text().split()
-            if not pids or Path(f"/proc/{pids[0]}/comm").read_text() != "sleep\n":
+            if not pids or Path(f"/proc/{pids[0]}/comm").read_text() != "sh\n":
                 return None
             return pids[0]
         self.pid = wait_for("the chroot", is_up)
