@@ -127,6 +127,8 @@ def test_older_versions_of_landlock(make_daemon, with_probe, version):
             assert got[name] == why, name
         else:
             assert name in ("truncate", "kill") or got[name] != "ok", name
+    with Milter(daemon.socket) as m:
+        assert m.greet().message("<info@example.com>", ["<a@docomo.ne.jp>"])[1] == CONTINUE
     daemon.stop()
     assert not daemon.socket.exists() and not daemon.pid_file.exists()
 

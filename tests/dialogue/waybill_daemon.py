@@ -119,7 +119,8 @@ class Daemon:
         if self.process is None or self.process.poll() is not None:
             return
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(20) == 0, self.text()
+        code = self.process.wait(20)
+        assert code == 0, (code, self.text())
 
     def end(self):
         """At the end of a test, whatever happened in it."""
