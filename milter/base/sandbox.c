@@ -236,16 +236,25 @@ static bool is_allowed(enum wb_reach reach, unsigned family)
            (reach == WB_REACH_OUT && (family == AF_INET || family == AF_INET6));
 }
 
+/* The whole register is compared: what has more bits set than an int, and would
+ * be cut to another family by the kernel, is greater than all of them. */
+static int refuse_family(scmp_filter_ctx filter, enum scmp_compare how,
+                         unsigned family)
+{
+    const struct scmp_arg_cmp first = {
+        .arg = 0, .op = how, .datum_a = family, .datum_b = 0};
+
+    return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT),
+                                  SCMP_SYS(socket), 1, &first);
+}
+
 static int refuse_families(scmp_filter_ctx filter, enum wb_reach reach)
 {
-    const uint32_t answer = SCMP_ACT_ERRNO(EAFNOSUPPORT);
-    int rc = seccomp_rule_add(filter, answer, SCMP_SYS(socket), 1,
-                              SCMP_A0(SCMP_CMP_GT, AF_INET6));
+    int rc = refuse_family(filter, SCMP_CMP_GT, AF_INET6);
 
     for (unsigned family = 0; rc == 0 && family <= AF_INET6; family++)
         if (!is_allowed(reach, family))
-            rc = seccomp_rule_add(filter, answer, SCMP_SYS(socket), 1,
-                                  SCMP_A0(SCMP_CMP_EQ, family));
+            rc = refuse_family(filter, SCMP_CMP_EQ, family);
     return rc;
 }
 

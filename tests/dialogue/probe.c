@@ -75,6 +75,8 @@ static void try_sockets(const char *folder)
     close(fd);
     tell("inet", socket(AF_INET, SOCK_STREAM, 0));
     tell("inet6", socket(AF_INET6, SOCK_DGRAM, 0));
+    /* the kernel would cut it to AF_INET */
+    tell("cut", syscall(SYS_socket, (1L << 32) | AF_INET, SOCK_STREAM, 0));
     tell("netlink", socket(AF_NETLINK, SOCK_RAW, 0));
     tell("packet", socket(AF_PACKET, SOCK_RAW, 0));
 }
