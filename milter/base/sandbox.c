@@ -144,6 +144,12 @@ int wb_sandbox_allow_port(struct wb_sandbox *s, in_port_t port,
 
 /* ---- seccomp: system calls ---------------------------------------------- */
 
+enum { /* younger than libseccomp; the same on every architecture but alpha */
+       CALL_FCHMODAT2 = 452,
+       CALL_SETXATTRAT = 463,
+       CALL_FILE_SETATTR = 469,
+};
+
 static const int refused[] = {
     /* other programs */
     SCMP_SYS(execve),
@@ -165,6 +171,9 @@ static const int refused[] = {
     SCMP_SYS(fsetxattr),
     SCMP_SYS(mknod),
     SCMP_SYS(mknodat),
+    CALL_FCHMODAT2,
+    CALL_SETXATTRAT,
+    CALL_FILE_SETATTR,
     /* users and name spaces */
     SCMP_SYS(setuid),
     SCMP_SYS(setgid),

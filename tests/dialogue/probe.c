@@ -60,6 +60,7 @@ static void try_files(const char *folder)
     tell("unlink", unlink(victim));
     tell("mkfifo", mkfifo(in(folder, "new", path), 0600));
     tell("chmod", chmod(victim, 0777));
+    tell("fchmodat2", syscall(452, AT_FDCWD, victim, 0777, 0));
     tell("chown", chown(victim, 1, 1));
 }
 

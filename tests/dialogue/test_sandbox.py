@@ -28,8 +28,8 @@ REFUSED = {
     "write": "EACCES", "truncate": "EACCES", "make": "EACCES", "tmpfile": "EACCES",
     "mkdir": "EACCES", "symlink": "EACCES", "link": "EACCES", "rename": "EACCES",
     "unlink": "EACCES", "mkfifo": "EPERM", "chmod": "EPERM", "chown": "EPERM",
-    "bind": "EPERM", "listen": "EPERM", "netlink": "EAFNOSUPPORT", "cut": "EAFNOSUPPORT", "packet": "EAFNOSUPPORT",
-    "kill": "EPERM", "ptrace": "EPERM", "setuid": "EPERM", "unshare": "EPERM",
+    "fchmodat2": "EPERM", "bind": "EPERM", "listen": "EPERM", "netlink": "EAFNOSUPPORT",
+    "packet": "EAFNOSUPPORT", "cut": "EAFNOSUPPORT", "kill": "EPERM", "ptrace": "EPERM", "setuid": "EPERM", "unshare": "EPERM",
     "mount": "EPERM", "exec": "EPERM",
 }
 
