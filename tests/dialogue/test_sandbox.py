@@ -1,9 +1,9 @@
 """What the daemons can no longer do once they serve: tried from inside them."""
 
 import ctypes
-import os
 import pathlib
 import re
+import signal
 
 import pytest
 
@@ -147,17 +147,27 @@ def test_an_inet_socket_is_confined_as_well(make_daemon, free_port, with_probe, 
         assert daemon.process.wait(4) == 0, "it wakes libmilter by a socket opened before"
 
 
-@needs_landlock
-def test_a_reload_that_would_need_another_folder_is_refused(make_lmtp, receiver):
-    """Rather than have every message fail after it."""
+@pytest.mark.parametrize("option", ["spool_directory", "log_file"])
+def test_a_reload_that_would_need_another_folder_is_refused(make_lmtp, receiver, option):
+    """Rather than have messages fail after it. Another name in the same folder
+    is no trouble."""
+    def bounces(path):
+        return (webhook("crm", receiver.url()) + 'bounces { domains = { "return.test" }'
+                f' webhook = crm report = both log_file = "{path}" }}\n')
     daemon = make_lmtp("")
     other = daemon.dir / "other"
     other.mkdir()
-    daemon.configure(webhook("crm", receiver.url()))
+    daemon.configure(bounces(daemon.dir / "one.log"))
     daemon.start()
-    daemon.configure(webhook("crm", receiver.url()), spool_directory=f'"{other}"')
-    daemon.process.send_signal(1)
+    daemon.configure(bounces(daemon.dir / "two.log"))
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_for("the reload", lambda: "configuration reloaded" in daemon.text())
+    if option == "log_file":
+        daemon.configure(bounces(other / "two.log"))
+    else:
+        daemon.configure(bounces(daemon.dir / "two.log"), spool_directory=f'"{other}"')
+    daemon.process.send_signal(signal.SIGHUP)
     wait_for("the answer", lambda: "reload refused" in daemon.text())
-    assert "spool_directory: another folder than at the start" in daemon.text()
+    assert f"{option}: another folder than at the start" in daemon.text()
     with daemon.connect() as client:
         assert client.send([mark("info@form.test")])[0].startswith("250 ")
