@@ -29,7 +29,8 @@ REFUSED = {
     "mkdir": "EACCES", "symlink": "EACCES", "link": "EACCES", "rename": "EACCES",
     "unlink": "EACCES", "mkfifo": "EPERM", "chmod": "EPERM", "chown": "EPERM",
     "fchmodat2": "EPERM", "bind": "EPERM", "listen": "EPERM", "netlink": "EAFNOSUPPORT",
-    "packet": "EAFNOSUPPORT", "cut": "EAFNOSUPPORT", "kill": "EPERM", "ptrace": "EPERM", "setuid": "EPERM", "unshare": "EPERM",
+    "packet": "EAFNOSUPPORT", "cut": "EAFNOSUPPORT", "kill": "EPERM", "ptrace": "EPERM",
+    "setuid": "EPERM", "unshare": "EPERM",
     "mount": "EPERM", "exec": "EPERM",
 }
 

@@ -66,7 +66,8 @@ class Chroot:
         """Run a command in it; a single word is for the shell."""
         words = ["sh", "-ec", command[0]] if len(command) == 1 else command
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--root"]
-        clean = ["env", "-C", "/", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8",
+        clean = ["env", "-C", "/", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
+                 "LC_ALL=C.UTF-8",
                  "DEBIAN_FRONTEND=noninteractive",
                  *(f"{k}={v}" for k, v in os.environ.items() if k.endswith("_proxy"))]
         return run([*enter, *clean, *words], ok=ok, stdin=stdin, timeout=timeout)
