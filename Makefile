@@ -7,6 +7,9 @@
 #   make fuzz-cover prove that the fuzz targets reach what they name
 #   make bench-routes  20,000 routes with accounts in a throwaway Postfix
 #   make bench-rules   what 100,000 rules cost: each decision, loading, memory
+#   make deb        a Debian package, in build/deb
+#   make check-deb  longer, as root: build, install, upgrade and remove it in
+#                   clean chroots (debootstrap, from this machine's mirror)
 #   make install    DESTDIR and PREFIX are honoured
 
 VERSION   = 0.1.0
@@ -18,12 +21,17 @@ DATADIR   = $(PREFIX)/share/waybill
 BASHDIR   = $(PREFIX)/share/bash-completion/completions
 ZSHDIR    = $(PREFIX)/share/zsh/site-functions
 FISHDIR   = $(PREFIX)/share/fish/vendor_completions.d
+# Where systemd looks for a package's units; `make install` leaves them beside
+# the sample, for the admin.
+UNITDIR   = $(DATADIR)
 SYSCONFDIR = /etc
 B         = build
 # The tests use Debian's own Python and its packages, whatever else is in PATH.
 PYTHON    = /usr/bin/python3
 
 PKGS      = libconfuse libpcre2-8 libcrypto jansson
+# of the daemons alone
+DAEMON_PKGS = libseccomp
 # of the tool alone
 TOOL_PKGS = libpsl libidn2 libsasl2
 # of what posts
@@ -37,8 +45,9 @@ override CPPFLAGS += -D_GNU_SOURCE -DWB_VERSION='"$(VERSION)"' -I. -Irules
 override CFLAGS   += -std=c17 -pthread $(WARNINGS) $(HARDENING) $(SANITIZE)
 override LDFLAGS  += -pie -pthread -Wl,-z,relro,-z,now $(SANITIZE)
 # Asked for when something is built, so that `make demo` can install first.
-PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(TOOL_PKGS) $(WEBHOOK_PKGS))
+PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) $(DAEMON_PKGS) $(TOOL_PKGS) $(WEBHOOK_PKGS))
 PKG_LIBS   = $(shell pkg-config --libs $(PKGS))
+DAEMON_LIBS = $(shell pkg-config --libs $(DAEMON_PKGS))
 TOOL_LIBS  = $(shell pkg-config --libs $(TOOL_PKGS))
 WEBHOOK_LIBS = $(shell pkg-config --libs $(WEBHOOK_PKGS))
 
@@ -60,7 +69,8 @@ ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $
 ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/*/*.h \
              webhook/*.h webhook/*/*.h tests/unit/*.h)
 
-.PHONY: all unit demo check fuzz fuzz-cover bench-routes bench-rules install uninstall clean \
+.PHONY: all unit demo check fuzz fuzz-cover bench-routes bench-rules deb deb-source check-deb \
+        install uninstall clean \
         format analyze
 
 all: $B/waybill-milter $B/waybill-lmtp $B/waybill $B/presets
@@ -75,7 +85,7 @@ $B/librules.a: $(RULES_OBJ)
 	@ar rcs $@ $^
 
 $B/waybill-milter: $(MILTER_OBJ) $B/librules.a
-	$(CC) $(LDFLAGS) -o $@ $(MILTER_OBJ) $B/librules.a -lmilter $(PKG_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $(MILTER_OBJ) $B/librules.a -lmilter $(DAEMON_LIBS) $(PKG_LIBS)
 
 # The callbacks and what they use, for tests that stand in for libmilter.
 $B/libcallbacks.a: $(filter-out %/main.o %/daemon.o,$(MILTER_OBJ))
@@ -88,7 +98,7 @@ $B/libwebhook.a: $(filter-out %/main.o,$(WEBHOOK_OBJ)) $(BASE_OBJ)
 	@ar rcs $@ $^
 
 $B/waybill-lmtp: $B/obj/webhook/main.o $B/libwebhook.a $B/librules.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(WEBHOOK_LIBS) $(PKG_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $^ $(WEBHOOK_LIBS) $(DAEMON_LIBS) $(PKG_LIBS)
 
 $B/waybill: $(TOOL_OBJ) $B/libwebhook.a $B/librules.a
 	$(CC) $(LDFLAGS) -o $@ $(TOOL_OBJ) $B/libwebhook.a $B/librules.a \
@@ -97,7 +107,7 @@ $B/waybill: $(TOOL_OBJ) $B/libwebhook.a $B/librules.a
 $B/unit/%: tests/unit/%.c $(TESTED)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< \
-		$(filter %.o,$^) $(TESTED) -lcmocka $(WEBHOOK_LIBS) $(PKG_LIBS)
+		$(filter %.o,$^) $(TESTED) -lcmocka $(WEBHOOK_LIBS) $(DAEMON_LIBS) $(PKG_LIBS)
 
 # What a unit test needs beside the core.
 $B/unit/test_hints: $B/obj/tool/test/hints.o
@@ -212,12 +222,18 @@ INSTALL = install
 MAN1 = contrib/man/waybill.1
 MAN5 = contrib/man/waybill.conf.5
 MAN8 = contrib/man/waybill-milter.8 contrib/man/waybill-lmtp.8
+UNITS = waybill-milter.service waybill-lmtp.service \
+        waybill-rotate.service waybill-rotate.timer \
+        waybill-pop.service waybill-pop.timer \
+        waybill-test.service waybill-test.timer \
+        waybill-metrics.service waybill-metrics.timer
 
 install: all
 	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) \
 		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 \
 		$(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DATADIR)/presets \
-		$(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+		$(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR) \
+		$(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 755 $B/waybill-milter $B/waybill-lmtp $(DESTDIR)$(SBINDIR)/
 	$(INSTALL) -m 755 $B/waybill $(DESTDIR)$(BINDIR)/
 	$(INSTALL) -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1/
@@ -225,14 +241,14 @@ install: all
 	$(INSTALL) -m 644 $(MAN8) $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -m 644 contrib/waybill.conf.sample $(DESTDIR)$(DATADIR)/
 	$(INSTALL) -m 644 rules/presets/*.conf $(DESTDIR)$(DATADIR)/presets/
-	$(INSTALL) -m 644 contrib/waybill-milter.service contrib/waybill-lmtp.service \
-		contrib/waybill-pop.service contrib/waybill-pop.timer \
-		contrib/waybill-test.service contrib/waybill-test.timer \
-		contrib/waybill-metrics.service contrib/waybill-metrics.timer \
-		$(DESTDIR)$(DATADIR)/
 	$(INSTALL) -m 644 contrib/completions/waybill.bash $(DESTDIR)$(BASHDIR)/waybill
 	$(INSTALL) -m 644 contrib/completions/_waybill $(DESTDIR)$(ZSHDIR)/
 	$(INSTALL) -m 644 contrib/completions/waybill.fish $(DESTDIR)$(FISHDIR)/
+	for unit in $(UNITS); do \
+		sed 's|/usr/local/\(s*bin\)/|$(PREFIX)/\1/|' contrib/$$unit \
+			>$(DESTDIR)$(UNITDIR)/$$unit && \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; \
+	done
 
 # The configuration in $(SYSCONFDIR)/waybill is the admin's and stays.
 uninstall:
@@ -244,7 +260,33 @@ uninstall:
 		$(DESTDIR)$(MANDIR)/man8/waybill-lmtp.8 \
 		$(DESTDIR)$(BASHDIR)/waybill $(DESTDIR)$(ZSHDIR)/_waybill \
 		$(DESTDIR)$(FISHDIR)/waybill.fish
+	rm -f $(UNITS:%=$(DESTDIR)$(UNITDIR)/%)
 	rm -rf $(DESTDIR)$(DATADIR)
+
+# ---- Debian -----------------------------------------------------------------
+
+# dpkg wants its folder at the top, so the tree is copied to where it may be.
+DEB_TREE  = $B/deb/waybill-$(VERSION)
+DEB_FLAGS = -us -uc
+DEB_PARTS = README INSTALL LICENSE Makefile contrib milter rules tests tool webhook
+
+deb-source:
+	@grep -q '^waybill ($(VERSION))' contrib/debian/changelog || \
+		{ echo "contrib/debian/changelog: its first entry is not of $(VERSION)" >&2; exit 1; }
+	@rm -rf $(DEB_TREE)
+	@mkdir -p $(DEB_TREE)
+	@tar -c --exclude=__pycache__ --exclude=.pytest_cache $(DEB_PARTS) | tar -x -C $(DEB_TREE)
+	@mv $(DEB_TREE)/contrib/debian $(DEB_TREE)/debian
+
+deb: deb-source
+	@contrib/need build deb
+	@cd $(DEB_TREE) && dpkg-buildpackage $(DEB_FLAGS)
+	@ls $B/deb/waybill_*
+
+check-deb:
+	@contrib/need build demo check deb check-deb
+	@WAYBILL_BUILD=$B PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -p no:cacheprovider -x \
+		tests/package/check_deb.py
 
 # ---- keeping it in shape ----------------------------------------------------
 
@@ -262,4 +304,4 @@ analyze:
 		--inline-suppr -I. -Irules -D_GNU_SOURCE -DWB_VERSION='""' \
 		rules milter tool webhook
 
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(shell find $B/obj $B/unit -name '*.d' 2>/dev/null)

@@ -14,6 +14,7 @@
 #include "milter/base/log.h"
 #include "milter/base/pidfile.h"
 #include "milter/base/ready.h"
+#include "milter/base/sandbox.h"
 #include "milter/callbacks.h"
 #include "milter/control.h"
 #include "milter/current.h"
@@ -45,6 +46,28 @@ int wb_daemon_load(const char *path, struct wb_conf **out)
     return code;
 }
 
+/* What it opened is served and, at the end, removed; nothing else is written,
+ * and nobody is called but by unix sockets. */
+static int enter_sandbox(const struct daemon *d, const struct wb_conf *conf,
+                         struct wb_err *err)
+{
+    struct wb_sandbox sandbox;
+    int code = wb_sandbox_begin(&sandbox, WB_REACH_LOCAL, err);
+
+    if (code == EX_OK)
+        code = wb_sandbox_allow_remove(&sandbox, conf->pid_file, err);
+    if (code == EX_OK)
+        code = wb_sandbox_allow_remove(&sandbox, d->socket.file.path, err);
+    if (code == EX_OK)
+        code = wb_sandbox_allow_remove(&sandbox, d->control.file.path, err);
+    if (code == EX_OK && d->socket.port != 0)
+        code = wb_sandbox_allow_port(&sandbox, d->socket.port, err);
+    if (code == EX_OK)
+        return wb_sandbox_enter(&sandbox, err);
+    wb_sandbox_abandon(&sandbox);
+    return code;
+}
+
 /* All that root may be needed for. */
 static int open_all(struct daemon *d, const struct wb_conf *conf,
                     const char *config_path, struct wb_err *err)
@@ -62,13 +85,15 @@ static int open_all(struct daemon *d, const struct wb_conf *conf,
         code = wb_control_open(conf, &d->owner, config_path, &d->control, err);
     if (code == EX_OK)
         code = wb_owner_become(&d->owner, err);
+    if (code == EX_OK)
+        code = enter_sandbox(d, conf, err);
     return code;
 }
 
 static void close_all(struct daemon *d)
 {
     wb_control_close(&d->control);
-    wb_socket_file_remove(&d->socket.file);
+    wb_socket_close(&d->socket);
     wb_pidfile_close(&d->pidfile);
     wb_current_set(NULL);
     (void)wb_current_sweep();
@@ -193,6 +218,7 @@ static void tell_ready(int report_fd)
 int wb_daemon_run(struct wb_conf *conf, const char *config_path, int report_fd)
 {
     struct daemon d = {.pidfile.fd = -1,
+                       .socket.wake_fd = -1,
                        .control = {.listen_fd = -1, .stop_fd = -1}};
     struct wb_err err = {.text = ""};
     bool has_counts = wb_stats_attach(conf, NULL);

@@ -33,6 +33,24 @@ static int find_listener(void)
     return -1;
 }
 
+/* Later there is no opening one: the sandbox refuses. */
+static int open_wake(struct wb_socket *s, struct wb_err *err)
+{
+    struct sockaddr_in6 in6;
+    struct sockaddr_in in;
+
+    if (s->address_octets == 0 || s->address.ss_family == AF_UNIX)
+        return EX_OK;
+    memcpy(&in, &s->address, sizeof in);
+    memcpy(&in6, &s->address, sizeof in6);
+    s->port = ntohs(in.sin_family == AF_INET ? in.sin_port : in6.sin6_port);
+    s->wake_fd = socket(s->address.ss_family,
+                        SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return s->wake_fd >= 0
+               ? EX_OK
+               : wb_err_set(err, EX_OSERR, "socket: %s", strerror(errno));
+}
+
 static void tune(struct wb_socket *s)
 {
     int fd = find_listener();
@@ -100,6 +118,7 @@ int wb_socket_open(const struct wb_conf *conf, const struct wb_owner *owner,
     int code;
 
     memset(out, 0, sizeof *out);
+    out->wake_fd = -1;
     if (p == NULL)
         return wb_err_set(err, EX_OSERR, "out of memory");
     code = prepare(conf, owner, p, &out->file, &spec, err);
@@ -107,22 +126,44 @@ int wb_socket_open(const struct wb_conf *conf, const struct wb_owner *owner,
         code = open_by_libmilter(spec, conf->socket_mode, err);
     if (code == EX_OK && out->file.path[0] != '\0')
         code = wb_socket_file_own(&out->file, owner, owner->socket_gid, err);
-    if (code == EX_OK)
+    if (code == EX_OK) {
         tune(out);
+        code = open_wake(out, err);
+    }
     wb_pool_free(p);
     return code;
 }
 
-void wb_socket_wake(const struct wb_socket *s)
+static void wake_unix(const struct wb_socket *s)
 {
-    int fd;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    if (s->address_octets == 0)
-        return;
-    fd = socket(s->address.ss_family,
-                SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return;
     (void)connect(fd, (const struct sockaddr *)&s->address, s->address_octets);
     close(fd);
+}
+
+void wb_socket_wake(const struct wb_socket *s)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    if (s->address_octets == 0)
+        return;
+    if (s->wake_fd < 0) {
+        wake_unix(s);
+        return;
+    }
+    /* Once connected, it must leave before it can come again. */
+    (void)connect(s->wake_fd, &nobody, sizeof nobody);
+    (void)connect(s->wake_fd, (const struct sockaddr *)&s->address,
+                  s->address_octets);
+}
+
+void wb_socket_close(struct wb_socket *s)
+{
+    wb_socket_file_remove(&s->file);
+    if (s->wake_fd >= 0)
+        close(s->wake_fd);
+    s->wake_fd = -1;
 }

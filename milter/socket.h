@@ -2,6 +2,7 @@
 #ifndef WB_MILTER_SOCKET_H
 #define WB_MILTER_SOCKET_H
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "conf/conf.h"
@@ -11,6 +12,8 @@ struct wb_socket {
     struct wb_socket_file file;      /* none for inet: and inet6: */
     struct sockaddr_storage address; /* where it listens */
     socklen_t address_octets;
+    in_port_t port; /* 0: a unix socket */
+    int wake_fd;    /* -1: a unix socket */
 };
 
 /* Open the socket that conf says by smfi_opensocket: the directory made, a
@@ -24,5 +27,9 @@ int wb_socket_open(const struct wb_conf *conf, const struct wb_owner *owner,
 
 /* Make libmilter look up from its poll, by a connection that says nothing. */
 void wb_socket_wake(const struct wb_socket *s);
+
+/* Remove a unix socket, if it is still the one that was opened. libmilter
+ * closes what it listens on. */
+void wb_socket_close(struct wb_socket *s);
 
 #endif

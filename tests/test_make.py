@@ -1,6 +1,7 @@
 """make install and make uninstall, below DESTDIR."""
 
 import pathlib
+import re
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -30,7 +31,11 @@ def test_install_and_uninstall(tmp_path):
         "usr/share/bash-completion/completions/waybill",
         "usr/share/zsh/site-functions/_waybill",
         "usr/share/fish/vendor_completions.d/waybill.fish",
+        "usr/share/waybill/waybill-rotate.service", "usr/share/waybill/waybill-rotate.timer",
         *(f"usr/share/waybill/presets/{name}" for name in PRESETS)}
+    for unit in (tmp_path / "usr/share/waybill").glob("*.service"):
+        text = unit.read_text()
+        assert "/usr/local" not in text and re.search(r"/usr/s?bin/waybill", text)
     told = subprocess.run([tmp_path / "usr/bin/waybill", "presets", "gmail"], text=True,
                           check=True, capture_output=True, timeout=60).stdout
     assert f"{tmp_path}/usr/share/waybill/presets/gmail.conf" in told

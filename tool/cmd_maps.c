@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "tool/maps/memory.h"
 #include "tool/maps/publish.h"
@@ -21,14 +22,30 @@ static void help(void)
         stdout);
 }
 
+/* at is dir, and stays it should its name be made to lead elsewhere. */
+static int publish(struct wb_pool *pool, const char *at,
+                   const struct wb_files *files, struct wb_err *err)
+{
+    struct wb_file_change *changes;
+    size_t count;
+    int code = wb_publish_compare(pool, at, files, &changes, &count, err);
+
+    if (code == EX_OK)
+        code = wb_publish(pool, at, files, err);
+    if (code == EX_OK)
+        code = wb_publish_tidy(pool, at, files, err);
+    if (code == EX_OK)
+        wb_publish_print(changes, count, stdout);
+    return code;
+}
+
 static int write_maps(const struct wb_conf *conf, struct wb_pool *pool,
                       const char *dir, struct wb_err *err)
 {
     struct wb_entries entries;
     struct wb_files files;
     struct wb_strings domains;
-    struct wb_file_change *changes;
-    size_t count;
+    int fd;
     int code = wb_entries_make(conf, pool, dir, &entries, err);
 
     if (code != EX_OK)
@@ -36,13 +53,11 @@ static int write_maps(const struct wb_conf *conf, struct wb_pool *pool,
     wb_pop_mark_now(pool, &entries);
     domains = wb_postfix_domains(&entries, pool);
     wb_postfix_files(&entries, pool, &domains, true, &files);
-    code = wb_publish_compare(pool, dir, &files, &changes, &count, err);
-    if (code == EX_OK)
-        code = wb_publish(pool, dir, &files, err);
-    if (code == EX_OK)
-        code = wb_publish_tidy(pool, dir, &files, err);
-    if (code == EX_OK)
-        wb_publish_print(changes, count, stdout);
+    code = wb_folder_open(pool, dir, &fd, err);
+    if (code != EX_OK)
+        return code;
+    code = publish(pool, wb_say(pool, "/proc/self/fd/%d", fd), &files, err);
+    close(fd);
     return code;
 }
 

@@ -13,6 +13,7 @@
 #include "milter/base/log.h"
 #include "milter/base/pidfile.h"
 #include "milter/base/ready.h"
+#include "milter/base/sandbox.h"
 #include "milter/base/socket_file.h"
 #include "webhook/server.h"
 #include "webhook/spool.h"
@@ -26,6 +27,7 @@ enum {
 
 struct lmtpd {
     const char *config_path;
+    const struct wb_conf *first; /* with which it was started */
     struct wb_owner owner;
     struct wb_pidfile pidfile;
     struct wb_socket_file socket;
@@ -123,12 +125,50 @@ static int load_as_user(const struct lmtpd *d, struct wb_conf **out)
     return code;
 }
 
+static bool is_same_folder(const char *a, const char *b)
+{
+    const char *slash = strrchr(a, '/');
+    size_t octets = slash != NULL ? (size_t)(slash - a) + 1 : 0;
+
+    return strncmp(a, b, octets) == 0 && strchr(b + octets, '/') == NULL;
+}
+
+/* The sandbox cannot be widened: say so now, not when mail fails. Returns the
+ * option that wants another folder, or NULL. */
+static const char *find_new_folder(const struct wb_conf *first,
+                                   const struct wb_conf *new)
+{
+    const char *was = first->bounces.log_file;
+    const char *log_file = new->bounces.log_file;
+
+    if (differ(first->spool_directory, new->spool_directory))
+        return "spool_directory";
+    if (log_file != NULL && (was == NULL || !is_same_folder(was, log_file)))
+        return "log_file";
+    return NULL;
+}
+
+static int load_anew(const struct lmtpd *d, struct wb_conf **out)
+{
+    int code = load_as_user(d, out);
+    const char *option = code == EX_OK ? find_new_folder(d->first, *out) : NULL;
+
+    if (option == NULL)
+        return code;
+    wb_log(LOG_ERR,
+           "%s: another folder than at the start, where a running "
+           "waybill-lmtp may not write; a restart is right",
+           option);
+    wb_conf_unref(*out);
+    return EX_CONFIG;
+}
+
 static void reload(struct lmtpd *d)
 {
     const struct wb_conf *old = wb_server_conf(&d->server);
     struct wb_conf *conf = NULL;
 
-    if (load_as_user(d, &conf) != EX_OK) {
+    if (load_anew(d, &conf) != EX_OK) {
         wb_log(LOG_ERR, "reload refused, the old configuration stays in force");
     } else {
         warn_of_restart(old, conf);
@@ -181,6 +221,35 @@ static int open_signals(struct lmtpd *d, struct wb_err *err)
                : wb_err_set(err, EX_OSERR, "signalfd: %s", strerror(errno));
 }
 
+static int allow_files(const struct lmtpd *d, const struct wb_conf *conf,
+                       struct wb_sandbox *sandbox, struct wb_err *err)
+{
+    int code = wb_sandbox_allow_remove(sandbox, conf->lmtp_pid_file, err);
+
+    if (code == EX_OK)
+        code = wb_sandbox_allow_remove(sandbox, d->socket.path, err);
+    if (code == EX_OK)
+        code = wb_sandbox_allow_write(sandbox, conf->spool_directory, err);
+    if (code == EX_OK)
+        code = wb_sandbox_allow_write_at(sandbox, conf->bounces.log_file, err);
+    return code;
+}
+
+/* It posts, so it may call others; it writes what it was told to write. */
+static int enter_sandbox(const struct lmtpd *d, const struct wb_conf *conf,
+                         struct wb_err *err)
+{
+    struct wb_sandbox sandbox;
+    int code = wb_sandbox_begin(&sandbox, WB_REACH_OUT, err);
+
+    if (code == EX_OK)
+        code = allow_files(d, conf, &sandbox, err);
+    if (code == EX_OK)
+        return wb_sandbox_enter(&sandbox, err);
+    wb_sandbox_abandon(&sandbox);
+    return code;
+}
+
 /* All that root may be needed for. */
 static int open_all(struct lmtpd *d, const struct wb_conf *conf,
                     struct wb_err *err)
@@ -197,6 +266,8 @@ static int open_all(struct lmtpd *d, const struct wb_conf *conf,
         code = open_signals(d, err);
     if (code == EX_OK)
         code = wb_owner_become(&d->owner, err);
+    if (code == EX_OK)
+        code = enter_sandbox(d, conf, err);
     return code;
 }
 
@@ -298,6 +369,7 @@ int wb_lmtpd_run(const struct wb_conf *conf, const char *config_path,
                  int report_fd)
 {
     struct lmtpd d = {.config_path = config_path,
+                      .first = conf,
                       .pidfile.fd = -1,
                       .listen_fd = -1,
                       .signal_fd = -1};
@@ -318,6 +390,6 @@ int wb_lmtpd_run(const struct wb_conf *conf, const char *config_path,
             wb_ready_report(report_fd, code);
     }
     close_all(&d);
-    wb_conf_unref(conf); /* d.owner and d.pidfile point into it */
+    wb_conf_unref(conf); /* d.owner and d.first point into it */
     return code;
 }

@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -75,6 +77,20 @@ static bool is_become(const struct wb_owner *owner)
            (owner->uid == 0 || setuid(0) != 0);
 }
 
+/* Of an unprivileged user these are gone already, unless somebody gave it
+ * some; root without them is the owner of root's files, and no more. */
+static int drop_capabilities(struct wb_err *err)
+{
+    struct __user_cap_header_struct header = {.version =
+                                                  _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0 ||
+        syscall(SYS_capset, &header, none) != 0)
+        return wb_err_set(err, EX_OSERR, "capabilities: %s", strerror(errno));
+    return EX_OK;
+}
+
 int wb_owner_become(const struct wb_owner *owner, struct wb_err *err)
 {
     if (owner->is_root && owner->user != NULL) {
@@ -89,7 +105,7 @@ int wb_owner_become(const struct wb_owner *owner, struct wb_err *err)
     }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return wb_err_set(err, EX_OSERR, "no_new_privs: %s", strerror(errno));
-    return EX_OK;
+    return drop_capabilities(err);
 }
 
 static int make(const struct wb_owner *owner, const char *directory, gid_t gid,

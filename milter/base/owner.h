@@ -24,9 +24,10 @@ int wb_owner_find(const char *option, const char *user,
                   const char *socket_group, struct wb_owner *out,
                   struct wb_err *err);
 
-/* Become owner->user for good: groups, gid, uid, no new privileges; and prove
- * that there is no way back. Call while there is one thread only.
- * Returns EX_OK or EX_OSERR with *err. */
+/* Become owner->user for good: groups, gid, uid, no capabilities, no new
+ * privileges; and prove that there is no way back. Without a user it stays who
+ * it is, root as well, but without capabilities. Call while there is one thread
+ * only. Returns EX_OK or EX_OSERR with *err. */
 int wb_owner_become(const struct wb_owner *owner, struct wb_err *err);
 
 /* Make the directory that path lies in, if it is missing, with this owner

@@ -10,10 +10,10 @@ struct wb_pidfile {
 };
 
 /* Lock path and write our process id; one that is left from a dead daemon is
- * overwritten. path (NULL or "": none is written) is copied,
- * because the configuration that it stands in may go at a reload.
- * Returns EX_OK, EX_UNAVAILABLE (a daemon lives), EX_CANTCREAT or EX_OSERR with
- * *err. */
+ * overwritten. path (NULL or "": none is written) is copied, because the
+ * configuration that it stands in may go at a reload. wb_pidfile_close must
+ * follow EX_OK. Returns EX_OK, EX_UNAVAILABLE (a daemon lives), EX_CANTCREAT or
+ * EX_OSERR with *err. */
 int wb_pidfile_open(const char *path, const struct wb_owner *owner,
                     struct wb_pidfile *out, struct wb_err *err);
 

@@ -1,6 +1,7 @@
 #include "milter/base/socket_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -83,19 +84,39 @@ int wb_socket_file_listen(const struct wb_socket_file *file, mode_t mode,
                       strerror(error));
 }
 
+/* Who may write to the directory could put something else there meanwhile; what
+ * is open stays what it is. */
+static int open_socket(const char *path, struct stat *st)
+{
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd >= 0 && fstat(fd, st) == 0 && S_ISSOCK(st->st_mode))
+        return fd;
+    if (fd >= 0) {
+        close(fd);
+        errno = ENOTSOCK;
+    }
+    return -1;
+}
+
 int wb_socket_file_own(struct wb_socket_file *file,
                        const struct wb_owner *owner, gid_t gid,
                        struct wb_err *err)
 {
-    struct stat st;
+    const uid_t uid = owner->is_root ? owner->uid : (uid_t)-1;
+    const bool is_given = owner->is_root || gid != owner->gid;
+    struct stat st = {.st_ino = 0};
+    int fd = open_socket(file->path, &st);
+    int rc =
+        fd >= 0 && is_given ? fchownat(fd, "", uid, gid, AT_EMPTY_PATH) : 0;
 
-    /* The directory may be another user's: no step follows a link. */
-    if ((owner->is_root && lchown(file->path, owner->uid, gid) != 0) ||
-        (!owner->is_root && gid != owner->gid &&
-         lchown(file->path, (uid_t)-1, gid) != 0) ||
-        lstat(file->path, &st) != 0)
-        return wb_err_set(err, EX_OSERR, "%s: cannot be handed over: %s",
-                          file->path, strerror(errno));
+    if (fd < 0 || rc != 0)
+        rc = wb_err_set(err, EX_OSERR, "%s: cannot be handed over: %s",
+                        file->path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    if (rc != EX_OK)
+        return rc;
     file->device = st.st_dev;
     file->inode = st.st_ino;
     return EX_OK;

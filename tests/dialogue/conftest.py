@@ -1,7 +1,9 @@
 """Fixtures: a directory with a short name, and daemons that end with the test."""
 
+import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import tempfile
 
@@ -51,6 +53,17 @@ def mta(daemon):
     """An MTA that has negotiated, connected from 127.0.0.1 and said HELO."""
     with Milter(daemon.socket) as m:
         yield m.greet()
+
+
+@pytest.fixture(scope="session")
+def probe(tmp_path_factory):
+    """The environment that puts probe.c into a daemon."""
+    path = tmp_path_factory.mktemp("probe") / "probe.so"
+    subprocess.run(["cc", "-std=gnu17", "-Wall", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", path,
+                    HERE / "probe.c", "-ldl"], check=True, timeout=120)
+    asan = os.environ.get("ASAN_OPTIONS", "")
+    return {"LD_PRELOAD": str(path),
+            "ASAN_OPTIONS": ":".join(filter(None, (asan, "verify_asan_link_order=0")))}
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ def test_a_clean_stop_leaves_nothing(daemon):
         assert not path.exists(), path
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signals_stop_it_at_once(daemon, number):
     """libmilter alone would take up to 5 s."""

@@ -357,6 +357,7 @@ def test_the_unit_writes_the_metrics_and_takes_old_ones_away(daemon, build):
     """Its ExecStart as it stands there, but for its places."""
     unit = (pathlib.Path(__file__).resolve().parents[2] / "contrib/waybill-metrics.service").read_text()
     script = re.search(r"^ExecStart=/bin/sh -c '(.*)'$", unit, re.M)[1]
+    script = script.replace("/usr/local/bin/waybill", "waybill")
     script = script.replace("/run/waybill/control.sock", str(daemon.control))
     to = daemon.dir / "waybill.prom"
 

@@ -70,7 +70,7 @@ static void restore_maps(struct wb_site *site, const struct backup *b)
         if (file->text == NULL)
             unlink(path);
         else
-            wb_file_write(site->pool, path, file->text, 0600, NULL);
+            wb_file_place(site->pool, path, file->text, NULL);
     }
 }
 

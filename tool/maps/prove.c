@@ -240,11 +240,15 @@ static int stage_tables(struct wb_site *site, const struct wb_files *files,
     struct wb_files tables = {
         .items = wb_must(
             wb_pool_array(site->pool, files->count, sizeof *tables.items))};
+    int code;
 
     for (size_t i = 0; i < files->count; i++)
         if (!files->items[i].has_passwords)
             tables.items[tables.count++] = files->items[i];
-    return wb_publish(site->pool, wb_site_stage_maps(site), &tables, err);
+    code = wb_folder_make(site->pool, wb_site_stage_maps(site), err);
+    if (code == EX_OK)
+        code = wb_publish(site->pool, wb_site_stage_maps(site), &tables, err);
+    return code;
 }
 
 int wb_apply_prove(struct wb_site *site, const struct wb_entries *entries,

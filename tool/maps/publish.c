@@ -14,21 +14,41 @@
 
 #define TEMPORARY ".waybill-"
 
+/* A FIFO must not hold us. *out is NULL when there is no such file. */
+static int open_file(const char *path, FILE **out, struct wb_err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+
+    *out = NULL;
+    if (fd < 0)
+        return errno == ENOENT ? EX_OK
+                               : wb_err_set(err, EX_NOINPUT, "%s: %s", path,
+                                            strerror(errno));
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return wb_err_set(err, EX_NOINPUT, "%s: not a regular file", path);
+    }
+    *out = fdopen(fd, "r");
+    if (*out != NULL)
+        return EX_OK;
+    close(fd);
+    return wb_err_set(err, EX_NOINPUT, "%s: %s", path, strerror(errno));
+}
+
 int wb_file_read(struct wb_pool *pool, const char *path, char **out,
                  struct wb_err *err)
 {
-    FILE *f = fopen(path, "re");
     struct wb_text t;
     size_t got;
     char octets[16384];
     bool is_broken, has_nul = false;
+    FILE *f;
+    int code = open_file(path, &f, err);
 
     *out = NULL;
-    if (f == NULL) {
-        if (errno == ENOENT)
-            return EX_OK;
-        return wb_err_set(err, EX_NOINPUT, "%s: %s", path, strerror(errno));
-    }
+    if (f == NULL)
+        return code;
     wb_text_open(&t);
     while ((got = fread(octets, 1, sizeof octets, f)) > 0) {
         has_nul |= memchr(octets, '\0', got) != NULL;
@@ -82,12 +102,36 @@ static bool dress(int fd, const char *path, mode_t mode)
            fchmod(fd, st.st_mode & 07777) == 0;
 }
 
-static bool fill(int fd, const char *path, const char *text, mode_t mode)
+static bool fill(int fd, const char *text)
 {
-    bool is_good =
-        dress(fd, path, mode) && write_all(fd, text) && fsync(fd) == 0;
+    bool is_good = write_all(fd, text) && fsync(fd) == 0;
 
     return close(fd) == 0 && is_good;
+}
+
+static int replace(struct wb_pool *pool, const char *to, const char *text,
+                   mode_t mode, bool keeps_looks, struct wb_err *err)
+{
+    const char *slash = strrchr(to, '/');
+    char *dir = slash == NULL ? wb_say(pool, ".")
+                              : wb_slice(pool, to, 0, (size_t)(slash - to) + 1);
+    char *temporary = wb_say(pool, "%s/" TEMPORARY "XXXXXX", dir);
+    int fd = mkostemp(temporary, O_CLOEXEC);
+
+    bool is_dressed;
+
+    if (fd < 0)
+        return wb_err_set(err, EX_CANTCREAT, "%s: %s", temporary,
+                          strerror(errno));
+    is_dressed = keeps_looks ? dress(fd, to, mode) : fchmod(fd, mode) == 0;
+    if (!fill(fd, text) || !is_dressed || rename(temporary, to) != 0) {
+        int why = errno;
+
+        unlink(temporary);
+        return wb_err_set(err, EX_CANTCREAT, "%s: %s", to, strerror(why));
+    }
+    sync_folder(dir);
+    return EX_OK;
 }
 
 int wb_file_write(struct wb_pool *pool, const char *path, const char *text,
@@ -96,24 +140,15 @@ int wb_file_write(struct wb_pool *pool, const char *path, const char *text,
     char *target = realpath(path, NULL);
     const char *to =
         target == NULL ? path : wb_must(wb_pool_strdup(pool, target));
-    const char *slash = strrchr(to, '/');
-    char *dir = slash == NULL ? wb_say(pool, ".")
-                              : wb_slice(pool, to, 0, (size_t)(slash - to) + 1);
-    char *temporary = wb_say(pool, "%s/" TEMPORARY "XXXXXX", dir);
-    int fd = mkostemp(temporary, O_CLOEXEC);
 
     free(target);
-    if (fd < 0)
-        return wb_err_set(err, EX_CANTCREAT, "%s: %s", temporary,
-                          strerror(errno));
-    if (!fill(fd, to, text, mode) || rename(temporary, to) != 0) {
-        int why = errno;
+    return replace(pool, to, text, mode, true, err);
+}
 
-        unlink(temporary);
-        return wb_err_set(err, EX_CANTCREAT, "%s: %s", to, strerror(why));
-    }
-    sync_folder(dir);
-    return EX_OK;
+int wb_file_place(struct wb_pool *pool, const char *path, const char *text,
+                  struct wb_err *err)
+{
+    return replace(pool, path, text, 0600, false, err);
 }
 
 static const struct wb_file *find(const struct wb_files *files,
@@ -194,16 +229,17 @@ int wb_publish_compare(struct wb_pool *pool, const char *dir,
     return EX_OK;
 }
 
-static int make_folder(const char *dir, struct wb_err *err)
+static int check_folder(int fd, const char *dir, struct wb_err *err)
 {
     struct stat st;
 
-    if (mkdir(dir, 0700) == 0)
-        return EX_OK;
-    if (errno != EEXIST)
+    if (fstat(fd, &st) != 0)
         return wb_err_set(err, EX_CANTCREAT, "%s: %s", dir, strerror(errno));
-    if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode))
-        return wb_err_set(err, EX_CANTCREAT, "%s: not a directory", dir);
+    if (st.st_uid != geteuid())
+        return wb_err_set(err, EX_NOPERM,
+                          "%s: belongs to uid %lu; a directory of one's own, "
+                          "or none there, is right",
+                          dir, (unsigned long)st.st_uid);
     if (st.st_mode & (S_IWGRP | S_IWOTH))
         return wb_err_set(err, EX_NOPERM,
                           "%s: others can write there; mode 0700 is right",
@@ -211,21 +247,56 @@ static int make_folder(const char *dir, struct wb_err *err)
     return EX_OK;
 }
 
+int wb_folder_open(struct wb_pool *pool, const char *dir, int *fd,
+                   struct wb_err *err)
+{
+    size_t octets = strlen(dir);
+    char *path;
+    int code;
+
+    *fd = -1;
+    while (octets > 1 && dir[octets - 1] == '/')
+        octets--; /* with a slash behind it, a link would be followed */
+    path = wb_slice(pool, dir, 0, octets);
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return wb_err_set(err, EX_CANTCREAT, "%s: %s", dir, strerror(errno));
+    *fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*fd < 0)
+        return wb_err_set(err, EX_CANTCREAT,
+                          "%s: %s; a directory that is no symbolic link, or "
+                          "none there, is right",
+                          dir, strerror(errno));
+    code = check_folder(*fd, dir, err);
+    if (code != EX_OK) {
+        close(*fd);
+        *fd = -1;
+    }
+    return code;
+}
+
+int wb_folder_make(struct wb_pool *pool, const char *dir, struct wb_err *err)
+{
+    int fd;
+    int code = wb_folder_open(pool, dir, &fd, err);
+
+    if (fd >= 0)
+        close(fd);
+    return code;
+}
+
 int wb_publish(struct wb_pool *pool, const char *dir,
                const struct wb_files *files, struct wb_err *err)
 {
     struct wb_file_change *changes = NULL;
     size_t count;
-    int code = make_folder(dir, err);
+    int code = wb_publish_compare(pool, dir, files, &changes, &count, err);
 
-    if (code == EX_OK)
-        code = wb_publish_compare(pool, dir, files, &changes, &count, err);
     for (size_t i = 0; code == EX_OK && i < files->count; i++) {
         const struct wb_file *file = &files->items[i];
 
         if (changes[i].change != WB_SAME)
-            code = wb_file_write(pool, wb_say(pool, "%s/%s", dir, file->name),
-                                 file->text, 0600, err);
+            code = wb_file_place(pool, wb_say(pool, "%s/%s", dir, file->name),
+                                 file->text, err);
     }
     return code;
 }

@@ -25,9 +25,20 @@ int wb_publish_compare(struct wb_pool *pool, const char *dir,
                        struct wb_file_change **changes, size_t *count,
                        struct wb_err *err);
 
-/* Make dir (0700) if it is missing and write every file that differs (0600),
- * each by rename. Stale files stay, see wb_publish_tidy.
+/* Make dir (0700) if it is missing, and open it: a directory of ours that
+ * nobody else may write to, and no symbolic link. Who has *fd can work in
+ * /proc/self/fd/N, which stays this directory whatever its name leads to later.
+ * The caller closes *fd; it is -1 with an error.
  * Returns EX_OK, EX_CANTCREAT or EX_NOPERM with *err. */
+int wb_folder_open(struct wb_pool *pool, const char *dir, int *fd,
+                   struct wb_err *err);
+
+/* The same, not left open. */
+int wb_folder_make(struct wb_pool *pool, const char *dir, struct wb_err *err);
+
+/* Write every file that differs into dir, which wb_folder_open has approved.
+ * Stale files stay, see wb_publish_tidy.
+ * Returns EX_OK or as wb_file_place. */
 int wb_publish(struct wb_pool *pool, const char *dir,
                const struct wb_files *files, struct wb_err *err);
 
@@ -49,5 +60,10 @@ int wb_file_read(struct wb_pool *pool, const char *path, char **out,
  * Returns EX_OK or EX_CANTCREAT with *err. */
 int wb_file_write(struct wb_pool *pool, const char *path, const char *text,
                   mode_t mode, struct wb_err *err);
+
+/* The same for a file of ours alone: a symbolic link is replaced, not followed,
+ * and owner and mode (0600) are ours, whatever was there. */
+int wb_file_place(struct wb_pool *pool, const char *path, const char *text,
+                  struct wb_err *err);
 
 #endif

@@ -75,6 +75,23 @@ static int need(const char *path, const char *text, struct wb_err *err)
                       path);
 }
 
+/* Postfix's own tools, which we run as root, do what its files say. */
+static int check_owner(const char *dir, struct wb_err *err)
+{
+    struct stat st;
+
+    if (stat(dir, &st) != 0)
+        return wb_err_set(err, EX_NOINPUT, "%s: %s", dir, strerror(errno));
+    if ((st.st_uid != 0 && st.st_uid != geteuid()) ||
+        (st.st_mode & S_IWOTH) != 0)
+        return wb_err_set(err, EX_NOPERM,
+                          "%s: others can write there, and Postfix's tools "
+                          "would do for root what they say; a directory of "
+                          "root's, mode 0755, is right",
+                          dir);
+    return EX_OK;
+}
+
 int wb_site_open(struct wb_pool *pool, const char *dir, struct wb_site *out,
                  struct wb_err *err)
 {
@@ -90,7 +107,9 @@ int wb_site_open(struct wb_pool *pool, const char *dir, struct wb_site *out,
     out->master_cf = wb_say(pool, "%s/master.cf", out->dir);
     out->maps = wb_say(pool, "%s/waybill", out->dir);
     out->undo = wb_say(pool, "%s/undo", out->maps);
-    code = wb_file_read(pool, out->main_cf, &main, err);
+    code = check_owner(out->dir, err);
+    if (code == EX_OK)
+        code = wb_file_read(pool, out->main_cf, &main, err);
     if (code == EX_OK)
         code = need(out->main_cf, main, err);
     if (code == EX_OK)

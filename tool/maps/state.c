@@ -43,13 +43,6 @@ int wb_state_read(struct wb_site *site, struct wb_undo_state *out,
     return EX_OK;
 }
 
-static int make_folder(const char *path, struct wb_err *err)
-{
-    if (mkdir(path, 0700) == 0 || errno == EEXIST)
-        return EX_OK;
-    return wb_err_set(err, EX_CANTCREAT, "%s: %s", path, strerror(errno));
-}
-
 /* Only what differs is written. */
 static int keep(struct wb_site *site, const char *name, const char *text,
                 struct wb_err *err)
@@ -60,16 +53,16 @@ static int keep(struct wb_site *site, const char *name, const char *text,
 
     if (code != EX_OK || (old != NULL && strcmp(old, text) == 0))
         return code;
-    return wb_file_write(site->pool, path, text, 0600, err);
+    return wb_file_place(site->pool, path, text, err);
 }
 
 int wb_state_write(struct wb_site *site, const struct wb_undo_state *state,
                    struct wb_err *err)
 {
-    int code = make_folder(site->maps, err);
+    int code = wb_folder_make(site->pool, site->maps, err);
 
     if (code == EX_OK)
-        code = make_folder(site->undo, err);
+        code = wb_folder_make(site->pool, site->undo, err);
     if (code == EX_OK)
         code = keep(site, "main.cf.before", state->main_before, err);
     if (code == EX_OK)
@@ -91,11 +84,11 @@ int wb_state_set_pending(struct wb_site *site, bool is_pending,
         unlink(path);
         return EX_OK;
     }
-    code = make_folder(site->maps, err);
+    code = wb_folder_make(site->pool, site->maps, err);
     if (code == EX_OK)
-        code = make_folder(site->undo, err);
+        code = wb_folder_make(site->pool, site->undo, err);
     if (code == EX_OK)
-        code = wb_file_write(site->pool, path, "", 0600, err);
+        code = wb_file_place(site->pool, path, "", err);
     return code;
 }
 
@@ -145,7 +138,8 @@ static bool is_current(const struct wb_site *site, int fd)
 
 int wb_state_lock(struct wb_site *site, bool is_looking, struct wb_err *err)
 {
-    int fd, code = is_looking ? EX_OK : make_folder(site->maps, err);
+    int fd,
+        code = is_looking ? EX_OK : wb_folder_make(site->pool, site->maps, err);
 
     if (code != EX_OK)
         return code;
