@@ -194,6 +194,10 @@ static const struct row rows[] = {
      "Content-Type: multipart/mixed; boundary=\"b \"\r\n\r\n--b \r\n\r\nx\r\n"
      "--b --\r\n--b--\r\n",
      {"\"text\":\"x\\n--b --\""}},
+    {"the same by RFC 2231",
+     "Content-Type: multipart/mixed; boundary*=us-ascii''b%20%09\r\n\r\n"
+     "--b\r\n\r\nx\r\n--b--\r\n",
+     {"\"text\":\"x\"", "\"attachments\":0"}},
     {"the text before the parts is not for people",
      MIXED("use a MIME reader\r\n--b\r\n\r\nx\r\n--b--\r\n \r\n"),
      {"\"text\":\"x\"", "\"attachments\":0"}},
@@ -261,6 +265,29 @@ static void raw_is_as_it_came(void **state)
     assert_int_equal(octets, sizeof message - 1);
     assert_memory_equal(body, message, octets);
     free(body);
+}
+
+/* They would fill more than all levels have room for. */
+static void blanks_behind_a_boundary_fill_nothing(void **state)
+{
+    enum { BLANKS = 100000 };
+    static const char head[] =
+        "Content-Type: multipart/mixed; boundary*=us-ascii''b";
+    static const char body[] = "\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n";
+    size_t room = sizeof head + strlen("%20") * BLANKS + sizeof body, octets;
+    char *message = malloc(room), *end, *json;
+
+    (void)state;
+    assert_non_null(message);
+    end = stpcpy(message, head);
+    for (size_t i = 0; i < BLANKS; i++)
+        end = stpcpy(end, "%20");
+    end = stpcpy(end, body);
+    json =
+        payload(WB_FORMAT_CMC_JSON, message, (size_t)(end - message), &octets);
+    assert_non_null(strstr(json, "\"text\":\"x\""));
+    free(json);
+    free(message);
 }
 
 static void nul_octets_do_not_end_anything(void **state)
@@ -430,6 +457,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_of_json),
         cmocka_unit_test(raw_is_as_it_came),
+        cmocka_unit_test(blanks_behind_a_boundary_fill_nothing),
         cmocka_unit_test(nul_octets_do_not_end_anything),
         cmocka_unit_test(full_disk),
         cmocka_unit_test(memory_does_not_grow_with_the_message),

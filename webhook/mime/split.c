@@ -205,7 +205,7 @@ static void open_level(struct splitter *s, const struct content *c,
 {
     struct level *l = &s->levels[s->depth++];
 
-    *l = (struct level){.boundary_octets = strlen(c->boundary),
+    *l = (struct level){.boundary_octets = boundary_octets(c),
                         .child_type =
                             strcmp(c->type_name, "multipart/digest") == 0
                                 ? "message/rfc822"
