@@ -233,3 +233,16 @@ def test_a_message_that_could_not_be_sent_is_sent_later(lab):
     pretend(lab)
     login(lab, "closed", ok=(69,))
     assert subjects(lab) == ["[waybill] failing: closed"]
+
+
+def test_a_route_that_is_gone_does_not_work_again(lab):
+    test(lab, "nobody", ok=(69,))
+    pretend(lab)
+    before = lab.waybill.text
+    lab.waybill.configure(re.sub(r"(?m)^(route|rule) nobody .*\n", "", before))
+    try:
+        test(lab, "plain", ok=(0,))
+    finally:
+        lab.waybill.configure(before)
+    assert subjects(lab) == ["[waybill] failing: nobody"]
+    assert "nobody" not in json.loads(lab.state.read_text())["routes"]
