@@ -361,6 +361,8 @@ static enum wb_cause cause_of(const struct running *r, CURLcode code)
         return WB_CAUSE_REPLY;
     if (is_about_own_certificate(r, code))
         return WB_CAUSE_OWN_CERTIFICATE;
+    if (r->talk.is_foreign)
+        return WB_CAUSE_FOREIGN;
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
         return WB_CAUSE_UNKNOWN_HOST;
@@ -399,6 +401,8 @@ static const char *words_of(struct running *r, enum wb_cause cause,
 
     if (cause == WB_CAUSE_REPLY)
         return r->talk.reply;
+    if (cause == WB_CAUSE_FOREIGN)
+        return wb_say(r->pool, "the server began with: %s", r->talk.reply);
     if (cause == WB_CAUSE_NO_MECHANISM)
         return *r->talk.offer != '\0'
                    ? wb_say(r->pool, "the server offers %s", r->talk.offer)

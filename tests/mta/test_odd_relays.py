@@ -1,0 +1,91 @@
+"""`waybill test` at servers that are no relays, or odd ones."""
+
+import json
+import os
+import socketserver
+import threading
+
+import pytest
+
+from lab import build_directory, free_port, run
+
+
+class Server:
+    """Says one of replies at the beginning, and one to each line."""
+
+    def __init__(self, replies):
+        self.port = free_port()
+
+        class Session(socketserver.StreamRequestHandler):
+            def handle(self):
+                for reply in replies:
+                    self.wfile.write(reply)
+                    line = self.rfile.readline()
+                if replies[-1].startswith((b"421", b"QUIT")):
+                    return
+                while line:
+                    line = self.rfile.readline()
+
+        socketserver.ThreadingTCPServer.allow_reuse_address = True
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", self.port), Session)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,),
+                                        daemon=True)
+        self._thread.start()
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(10)
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """Ask a server that says this; POP first where it is a POP server."""
+    servers = []
+
+    def ask(replies, *, status, pop=False):
+        server = Server(replies)
+        servers.append(server)
+        (tmp_path / "secret").write_text("5" * 64 + "\n")
+        (tmp_path / "password").write_text("a secret\n")
+        for name in ("secret", "password"):
+            os.chmod(tmp_path / name, 0o600)
+        login = 'username = "shop"  password_file = "password"  allow_cleartext = yes'
+        if pop:
+            login += f'  auth = none  pop_before_smtp = "pop3://127.0.0.1:{server.port}"'
+        (tmp_path / "waybill.conf").write_text(f"""
+mta = postfix
+secret_file = "secret"
+route odd {{ host = "[127.0.0.1]"  port = {server.port}  tls = none  {login} }}
+rule odd {{ recipients = {{ "odd.test" }}  route = odd }}
+""")
+        return run([build_directory() / "waybill", "test", "-c", tmp_path / "waybill.conf",
+                    "--no-tables", "--timeout", "1", "--json", "--to", "you@rcpt.test",
+                    "--from", "info@example.com", "odd"], ok=(status,))
+
+    yield ask
+    for server in servers:
+        server.stop()
+
+
+@pytest.mark.parametrize("greeting, pop", [
+    (b"+OK Dovecot ready.\r\n", False), (b"* OK IMAP4rev1 ready\r\n", False),
+    (b"SSH-2.0-OpenSSH_9.2\r\n", False), (b"220 mx.test ESMTP\r\n", True)])
+def test_the_port_of_another_service(ask, greeting, pop):
+    """Nothing is said that a mail server would understand, but not nothing."""
+    found, = json.loads(ask([greeting], status=69, pop=pop).stdout)
+    assert found["reply"] == f"the server began with: {greeting.decode().strip()}"
+    assert found["result"] == "connect" and "another service" in found["hint"]
+
+
+def test_a_line_before_the_greeting_is_passed_over_as_by_postfix(ask):
+    found, = json.loads(ask([b"hello\r\n220 mx.test\r\n", b"250 mx.test\r\n",
+                             b"550 5.7.1 not you\r\n"], status=65).stdout)
+    assert (found["failed_at"], found["reply"]) == ("mail", "550 5.7.1 not you")
+
+
+def test_a_server_that_ends_at_ehlo_is_heard(ask):
+    found, = json.loads(ask([b"220 mx.test\r\n", b"421 4.3.2 too many of you\r\n"],
+                            status=75).stdout)
+    assert (found["result"], found["reply"]) == ("temporary", "421 4.3.2 too many of you")
