@@ -1,7 +1,9 @@
-"""`waybill test` at servers that are no relays, or odd ones."""
+"""`waybill test` at servers that are no relays, or odd ones, and with
+addresses to which nothing can be sent."""
 
 import json
 import os
+import re
 import socketserver
 import threading
 
@@ -44,7 +46,7 @@ def ask(tmp_path):
     """Ask a server that says this; POP first where it is a POP server."""
     servers = []
 
-    def ask(replies, *, status, pop=False):
+    def ask(replies, *, status, pop=False, to="you@rcpt.test", sender="info@example.com"):
         server = Server(replies)
         servers.append(server)
         (tmp_path / "secret").write_text("5" * 64 + "\n")
@@ -61,8 +63,8 @@ route odd {{ host = "[127.0.0.1]"  port = {server.port}  tls = none  {login} }}
 rule odd {{ recipients = {{ "odd.test" }}  route = odd }}
 """)
         return run([build_directory() / "waybill", "test", "-c", tmp_path / "waybill.conf",
-                    "--no-tables", "--timeout", "1", "--json", "--to", "you@rcpt.test",
-                    "--from", "info@example.com", "odd"], ok=(status,))
+                    "--no-tables", "--timeout", "1", "--json", "--to", to, "--from", sender,
+                    "odd"], ok=(status,))
 
     yield ask
     for server in servers:
@@ -89,3 +91,15 @@ def test_a_server_that_ends_at_ehlo_is_heard(ask):
     found, = json.loads(ask([b"220 mx.test\r\n", b"421 4.3.2 too many of you\r\n"],
                             status=75).stdout)
     assert (found["result"], found["reply"]) == ("temporary", "421 4.3.2 too many of you")
+
+
+@pytest.mark.parametrize("to", ["<>", "", "root", "a@b.test, c@d.test", "A <a@b.test>",
+                                "a@b.test\r\nRCPT TO:<c@d.test>"])
+def test_an_address_to_which_nothing_can_be_sent_is_wrong_usage(ask, to):
+    said = ask([b"220 mx.test\r\n"], status=64, to=to)
+    assert said.stdout == "" and re.search(r"waybill test: --to ", said.stderr)
+
+
+def test_a_sender_that_none_can_be_is_wrong_usage(ask):
+    said = ask([b"220 mx.test\r\n"], status=64, sender="nobody")
+    assert said.stdout == "" and "--from" in said.stderr
