@@ -4,6 +4,7 @@ addresses to which nothing can be sent."""
 import json
 import os
 import re
+import socket
 import socketserver
 import threading
 
@@ -13,14 +14,17 @@ from lab import build_directory, free_port, run
 
 
 class Server:
-    """Says one of replies at the beginning, and one to each line."""
+    """Says one of replies at the beginning, and one to each line, after so
+    many seconds each."""
 
-    def __init__(self, replies):
-        self.port = free_port()
+    def __init__(self, replies, *, address="127.0.0.1", port=None, after_s=0):
+        self.port = port or free_port()
+        silence = threading.Event()
 
         class Session(socketserver.StreamRequestHandler):
             def handle(self):
                 for reply in replies:
+                    silence.wait(after_s)
                     self.wfile.write(reply)
                     line = self.rfile.readline()
                 if replies[-1].startswith((b"421", b"QUIT")):
@@ -29,7 +33,7 @@ class Server:
                     line = self.rfile.readline()
 
         socketserver.ThreadingTCPServer.allow_reuse_address = True
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", self.port), Session)
+        self._server = socketserver.ThreadingTCPServer((address, self.port), Session)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,),
                                         daemon=True)
@@ -46,8 +50,9 @@ def ask(tmp_path):
     """Ask a server that says this; POP first where it is a POP server."""
     servers = []
 
-    def ask(replies, *, status, pop=False, to="you@rcpt.test", sender="info@example.com"):
-        server = Server(replies)
+    def ask(replies, *, status, pop=False, to="you@rcpt.test", sender="info@example.com",
+            host="[127.0.0.1]", before=(), **options):
+        server = Server(replies, **options)
         servers.append(server)
         (tmp_path / "secret").write_text("5" * 64 + "\n")
         (tmp_path / "password").write_text("a secret\n")
@@ -59,10 +64,10 @@ def ask(tmp_path):
         (tmp_path / "waybill.conf").write_text(f"""
 mta = postfix
 secret_file = "secret"
-route odd {{ host = "[127.0.0.1]"  port = {server.port}  tls = none  {login} }}
+route odd {{ host = "{host}"  port = {server.port}  tls = none  {login} }}
 rule odd {{ recipients = {{ "odd.test" }}  route = odd }}
 """)
-        return run([build_directory() / "waybill", "test", "-c", tmp_path / "waybill.conf",
+        return run([*before, build_directory() / "waybill", "test", "-c", tmp_path / "waybill.conf",
                     "--no-tables", "--timeout", "1", "--json", "--to", to, "--from", sender,
                     "odd"], ok=(status,))
 
@@ -103,3 +108,33 @@ def test_an_address_to_which_nothing_can_be_sent_is_wrong_usage(ask, to):
 def test_a_sender_that_none_can_be_is_wrong_usage(ask):
     said = ask([b"220 mx.test\r\n"], status=64, sender="nobody")
     assert said.stdout == "" and "--from" in said.stderr
+
+
+def test_the_time_is_for_each_answer(ask):
+    found, = json.loads(ask([b"220 mx.test\r\n", b"250 mx.test\r\n", b"550 5.7.1 not you\r\n"],
+                            after_s=0.7, status=65).stdout)
+    assert (found["failed_at"], found["reply"]) == ("mail", "550 5.7.1 not you")
+
+
+def test_the_next_address_is_tried_where_one_is_dead(ask, tmp_path):
+    """As Postfix does. The first one's queue of connections is full."""
+    if run(["unshare", "--mount", "true"], ok=None).returncode:
+        pytest.skip("no mount namespace for a hosts file of our own")
+    (tmp_path / "hosts").write_text("127.0.0.1 two.test\n127.0.0.2 two.test\n")
+    mount = 'mount --bind "$0" /etc/hosts && exec "$@"'
+    sockets = [socket.create_server(("127.0.0.1", free_port()), backlog=0)]
+    address = sockets[0].getsockname()
+    try:
+        for _ in range(4):
+            sockets.append(socket.socket())
+            sockets[-1].setblocking(False)
+            sockets[-1].connect_ex(address)
+        found, = json.loads(ask(
+            [b"220 mx.test\r\n", b"250 mx.test\r\n", b"550 5.7.1 not you\r\n"], status=65,
+            host="two.test", address="127.0.0.2", port=address[1],
+            before=["unshare", "--mount", "sh", "-c", mount, tmp_path / "hosts"]).stdout)
+    finally:
+        for each in sockets:
+            each.close()
+    assert found["steps"][1]["detail"] == f"127.0.0.2 port {address[1]}"
+    assert found["reply"] == "550 5.7.1 not you"
