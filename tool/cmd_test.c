@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mail/address.h"
 #include "tool/maps/memory.h"
 #include "tool/test/report.h"
 #include "tool/tool.h"
@@ -265,6 +266,22 @@ static int settle(const struct wb_routes_run *run,
     return code;
 }
 
+/* NULL is one that was not given. */
+static int check_address(struct wb_pool *pool, const char *option,
+                         const char *text)
+{
+    struct wb_address address;
+    struct wb_err why = {""};
+
+    if (text == NULL)
+        return EX_OK;
+    if (wb_address_parse(pool, text, &address, &why) != EX_OK)
+        return wb_tool_usage("test", "%s \"%s\": %s", option, text, why.text);
+    if (address.domain == NULL)
+        return wb_tool_usage("test", "%s \"%s\" has no domain", option, text);
+    return EX_OK;
+}
+
 static int test(const struct wb_conf *conf, const struct arguments *a,
                 struct wb_pool *pool, struct wb_err *err)
 {
@@ -294,6 +311,11 @@ static int test(const struct wb_conf *conf, const struct arguments *a,
         run.to = conf->notify.items[0];
     if (run.to == NULL)
         return wb_tool_usage("test", "--to ADDRESS is needed");
+    code = check_address(pool, "--to", run.to);
+    if (code == EX_OK)
+        code = check_address(pool, "--from", run.from);
+    if (code != EX_OK)
+        return code;
     choose_report(a, count, &run);
     code = wb_routes_test(&run, routes, count, tests, err);
     if (code != EX_OK)

@@ -2,11 +2,13 @@
 never a storm."""
 
 import json
+import os
 import re
+import subprocess
 
 import pytest
 
-from lab import AuthRelay, Lab, Pop3, free_port
+from lab import AuthRelay, Lab, Pop3, build_directory, free_port
 from prerequisites import need
 
 PASSWORD, WRONG = "a pop secret#1", "not the pop secret"
@@ -233,3 +235,33 @@ def test_a_message_that_could_not_be_sent_is_sent_later(lab):
     pretend(lab)
     login(lab, "closed", ok=(69,))
     assert subjects(lab) == ["[waybill] failing: closed"]
+
+
+def test_a_route_that_is_gone_does_not_work_again(lab):
+    test(lab, "nobody", ok=(69,))
+    pretend(lab)
+    before = lab.waybill.text
+    lab.waybill.configure(re.sub(r"(?m)^(route|rule) nobody .*\n", "", before))
+    try:
+        test(lab, "plain", ok=(0,))
+    finally:
+        lab.waybill.configure(before)
+    assert subjects(lab) == ["[waybill] failing: nobody"]
+    assert "nobody" not in json.loads(lab.state.read_text())["routes"]
+
+
+def test_thousands_of_routes_are_kept_in_little_memory(lab):
+    port, before = free_port(), lab.waybill.text
+    rows = [f"r{i}\t[127.0.0.1]\t{port}\tnone" for i in range(2000)]
+    (lab.waybill.dir / "routes.tsv").write_text(
+        "\n".join(["name\thost\tport\ttls", *rows]) + "\n")
+    lab.waybill.configure(before + 'route_table = "routes.tsv"\n')
+    test = subprocess.Popen([build_directory() / "waybill", "test", "-c", lab.waybill.conf,
+                             "--all", "--quiet", "--notify", "--no-tables"],
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _, _, used = os.wait4(test.pid, 0)
+    finally:
+        lab.waybill.configure(before)
+    assert len(json.loads(lab.state.read_text())["routes"]) > 2000
+    assert used.ru_maxrss < 150_000    # KB

@@ -105,6 +105,8 @@ static const struct row {
      "Network is unreachable", WB_KIND_CONNECT, "cannot be reached"},
     {"firewall", WB_STEP_CONNECT, WB_CAUSE_TIMEOUT, 0, "nothing came for 30 s",
      WB_KIND_CONNECT, "port 25"},
+    {"port of another service", WB_STEP_GREETING, WB_CAUSE_FOREIGN, 0,
+     "the server began with: * OK IMAP4rev1", WB_KIND_CONNECT, "587 or 465"},
     {"TLS port without TLS", WB_STEP_GREETING, WB_CAUSE_TIMEOUT, 0,
      "nothing came for 30 s", WB_KIND_TLS, "tls = tls"},
     {"plain port with TLS", WB_STEP_TLS, WB_CAUSE_HANDSHAKE, 0,

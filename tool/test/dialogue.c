@@ -76,9 +76,15 @@ static curl_socket_t on_open(void *context, curlsocktype purpose,
 
     (void)purpose;
     r->tried = address_text(r->pool, address);
+    r->talk.heard_us = wb_talk_now_us(); /* the next address has its time */
     wb_talk_done(&r->talk, WB_STEP_RESOLVE, r->tried);
     return socket(address->family, address->socktype | SOCK_CLOEXEC,
                   address->protocol);
+}
+
+static long all_steps_s(const struct running *r)
+{
+    return (long)r->dialogue->timeout_s * WB_DIALOGUE_MAX_STEPS;
 }
 
 static void note_connection(struct running *r)
@@ -88,6 +94,7 @@ static void note_connection(struct running *r)
     if (r->dialogue->address != NULL)
         return;
     curl_easy_getinfo(r->curl, CURLINFO_PRIMARY_IP, &ip);
+    SET(r, CURLOPT_CONNECTTIMEOUT, all_steps_s(r));
     r->dialogue->address =
         ip != NULL && *ip != '\0' ? wb_say(r->pool, "%s", ip) : r->tried;
     wb_talk_done(
@@ -258,13 +265,13 @@ static void set_pop(struct running *r)
     SET(r, CURLOPT_CUSTOMREQUEST, "NOOP");
 }
 
-/* Its own deadlines are far off: each step has one here, see look_at_clocks. */
+/* Its own deadlines are far off: each step has one here, see look_at_clocks.
+ * But until it is connected, libcurl gives half of what is left to each address
+ * of the host: the next one must be tried, as Postfix does, before ours. */
 static void set_limits(struct running *r)
 {
-    long all_s = (long)r->dialogue->timeout_s * WB_DIALOGUE_MAX_STEPS;
-
-    SET(r, CURLOPT_TIMEOUT, all_s);
-    SET(r, CURLOPT_CONNECTTIMEOUT, all_s);
+    SET(r, CURLOPT_TIMEOUT, all_steps_s(r));
+    SET(r, CURLOPT_CONNECTTIMEOUT_MS, (long)r->dialogue->timeout_s * 1500);
     SET(r, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)r->dialogue->timeout_s);
 }
 
@@ -361,6 +368,8 @@ static enum wb_cause cause_of(const struct running *r, CURLcode code)
         return WB_CAUSE_REPLY;
     if (is_about_own_certificate(r, code))
         return WB_CAUSE_OWN_CERTIFICATE;
+    if (r->talk.is_foreign)
+        return WB_CAUSE_FOREIGN;
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
         return WB_CAUSE_UNKNOWN_HOST;
@@ -399,6 +408,8 @@ static const char *words_of(struct running *r, enum wb_cause cause,
 
     if (cause == WB_CAUSE_REPLY)
         return r->talk.reply;
+    if (cause == WB_CAUSE_FOREIGN)
+        return wb_say(r->pool, "the server began with: %s", r->talk.reply);
     if (cause == WB_CAUSE_NO_MECHANISM)
         return *r->talk.offer != '\0'
                    ? wb_say(r->pool, "the server offers %s", r->talk.offer)

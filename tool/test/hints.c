@@ -138,6 +138,11 @@ static const struct wb_hint hints[] = {
      "The server ended the connection when TLS began. Port and tls may not "
      "match: 587 goes with tls = starttls, 465 with tls = tls."},
 
+    {GREETING, WB_CAUSE_FOREIGN, 0, WB_KIND_CONNECT, NULL,
+     "This is the port of another service. For mail take the port that the "
+     "provider names for sending, mostly 587 or 465; for a POP login mostly "
+     "995 "
+     "or 110."},
     {GREETING, WB_CAUSE_TIMEOUT, 0, WB_KIND_TLS, NULL,
      "The server says nothing. Port and tls do not match, if this is a port "
      "on which TLS begins at once: set tls = tls (465). Or it makes unknown "

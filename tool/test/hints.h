@@ -26,6 +26,7 @@ enum wb_cause {
     WB_CAUSE_REPLY,
     WB_CAUSE_TIMEOUT,
     WB_CAUSE_CLOSED,
+    WB_CAUSE_FOREIGN, /* the server speaks another protocol */
     WB_CAUSE_UNKNOWN_HOST,
     WB_CAUSE_UNREACHABLE,
     WB_CAUSE_NO_STARTTLS,

@@ -161,7 +161,8 @@ void wb_talk_client(struct wb_talk *t, const char *line, size_t octets)
         strcpy(t->command, "QUIT");
     if (is_over(t))
         return;
-    t->is_refused = false;
+    if (t->code != 421) /* which ends all (RFC 5321, 3.8) */
+        t->is_refused = false;
     if (t->is_logging_in && !is_command(line, octets, "PASS"))
         return; /* an answer to a challenge */
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
@@ -195,6 +196,14 @@ static bool is_last_line(const struct wb_talk *t, const char *line,
     return octets >= 3 && isdigit((unsigned char)line[0]) &&
            isdigit((unsigned char)line[1]) && isdigit((unsigned char)line[2]) &&
            (octets == 3 || line[3] != '-');
+}
+
+/* Can this be a reply of such a server at all? */
+static bool is_reply(const struct wb_talk *t, const char *line, size_t octets)
+{
+    if (t->dialogue->protocol == WB_POP3)
+        return is_last_line(t, line, octets);
+    return octets >= 3 && strspn(line, "0123456789") >= 3;
 }
 
 static int code_of(const struct wb_talk *t, const char *line)
@@ -306,8 +315,10 @@ void wb_talk_server(struct wb_talk *t, const char *line, size_t octets)
     if (wb_talk_next(t->dialogue) == WB_STEP_TLS &&
         t->dialogue->tls == WB_TLS_IMPLICIT)
         wb_talk_done(t, WB_STEP_TLS, certificate_detail(t));
+    t->is_foreign = *t->command == '\0' && !is_reply(t, line, octets);
     take_offer(t, line, octets);
-    if (t->dialogue->protocol == WB_POP3 && !is_last_line(t, line, octets))
+    if (t->dialogue->protocol == WB_POP3 && !t->is_foreign &&
+        !is_last_line(t, line, octets))
         return; /* a line of a list */
     add_line(t, line, octets);
     if (!is_last_line(t, line, octets))

@@ -22,6 +22,7 @@ struct wb_talk {
     size_t octets;                   /* of a reply that is being read */
     int code;                        /* of reply; 0: none yet */
     bool is_refused; /* reply is a refusal of the last command */
+    bool is_foreign; /* reply is a greeting in another protocol */
 };
 
 int64_t wb_talk_now_us(void);

@@ -33,12 +33,15 @@ static const struct wb_condition *failure(const struct wb_conf *conf,
     return r->test.failures > 0 ? &r->test : NULL;
 }
 
+/* Of a route that was taken out of the configuration nobody knows whether it
+ * works. */
 static bool is_to_tell(const struct notice *n, const struct wb_route_state *r)
 {
     bool is_failing = failure(n->conf, r) != NULL;
     int64_t age_s = n->now_s - r->told_s;
 
-    return is_failing != r->is_told_failing &&
+    return wb_conf_route(n->conf, r->name) != NULL &&
+           is_failing != r->is_told_failing &&
            (r->told_s == 0 || age_s < 0 || age_s >= WB_NOTICE_PAUSE_S);
 }
 

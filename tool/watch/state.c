@@ -198,6 +198,18 @@ const struct wb_route_state *wb_watch_find(const struct wb_watch *w,
 static const struct wb_condition unknown = {
     .kind = "", .step = "", .words = "", .hint = ""};
 
+/* Twice as much: what is given up stays in the pool. */
+static void make_room(struct wb_watch *w)
+{
+    struct wb_route_state *all;
+
+    w->room = 2 * w->room + 16;
+    all = wb_must(wb_pool_array(w->pool, w->room, sizeof *all));
+    if (w->count > 0)
+        memcpy(all, w->routes, w->count * sizeof *all);
+    w->routes = all;
+}
+
 struct wb_route_state *wb_watch_route(struct wb_watch *w, const char *name)
 {
     struct wb_route_state *all =
@@ -205,12 +217,9 @@ struct wb_route_state *wb_watch_route(struct wb_watch *w, const char *name)
 
     if (all != NULL)
         return all;
-    /* routes are few: those that a timer looks after */
-    all = wb_must(wb_pool_array(w->pool, w->count + 1, sizeof *all));
-    if (w->count > 0)
-        memcpy(all, w->routes, w->count * sizeof *all);
-    w->routes = all;
-    all += w->count++;
+    if (w->count == w->room)
+        make_room(w);
+    all = &w->routes[w->count++];
     *all = (struct wb_route_state){.name = wb_say(w->pool, "%s", name),
                                    .account = "",
                                    .pop = unknown,

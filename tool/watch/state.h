@@ -34,8 +34,8 @@ struct wb_route_state {
 struct wb_watch {
     struct wb_pool *pool;
     struct wb_route_state *routes;
-    size_t count;
-    bool must_reload; /* a table was changed, and the MTA may not know it */
+    size_t count, room; /* of routes */
+    bool must_reload;   /* a table was changed, and the MTA may not know it */
 };
 
 /* Read path. One that is missing, or is no such file, is empty: every route
@@ -55,7 +55,8 @@ int wb_watch_write(const struct wb_watch *watch, const struct wb_conf *conf,
 int wb_watch_lock(struct wb_pool *pool, const char *path, int *fd,
                   struct wb_err *err);
 
-/* The state of a route; it is added where it is missing. */
+/* The state of a route; it is added where it is missing, and then every pointer
+ * that was returned before is stale. */
 struct wb_route_state *wb_watch_route(struct wb_watch *watch, const char *name);
 
 /* The same without adding; NULL: nothing is known. */
