@@ -40,7 +40,7 @@ WEBHOOK_LIBS = $(shell pkg-config --libs $(WEBHOOK_PKGS))
 
 RULES_SRC  = $(wildcard rules/*/*.c)
 MILTER_SRC = $(wildcard milter/*.c milter/base/*.c)
-TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c tool/dns/*.c)
+TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c tool/sendmail/*.c tool/dns/*.c)
 WEBHOOK_SRC = $(wildcard webhook/*.c webhook/*/*.c)
 UNIT_SRC   = $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   = $(wildcard tests/fuzz/fuzz_*.c)
@@ -52,7 +52,7 @@ BASE_OBJ   = $(filter $B/obj/milter/base/%,$(MILTER_OBJ))
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
 ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $(FUZZ_SRC)
 ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/maps/*.h \
-             tool/dns/*.h webhook/*.h webhook/*/*.h tests/unit/*.h)
+             tool/sendmail/*.h tool/dns/*.h webhook/*.h webhook/*/*.h tests/unit/*.h)
 
 .PHONY: all unit demo check fuzz fuzz-cover bench-routes install uninstall clean \
         format analyze

@@ -5,7 +5,7 @@
 #include <sysexits.h>
 
 #include "tool/maps/memory.h"
-#include "tool/maps/publish.h"
+#include "tool/maps/mta.h"
 #include "tool/tool.h"
 
 static void help(void)
@@ -13,7 +13,7 @@ static void help(void)
     fputs(
         "usage: waybill maps [-c FILE] --out DIR\n"
         "\n"
-        "Write the tables that Postfix needs to carry out the routes of FILE\n"
+        "Write the tables that the MTA needs to carry out the routes of FILE\n"
         "(" WB_DEFAULT_CONFIG ") into DIR: mode 0600 in a 0700 directory,\n"
         "because they hold passwords and the secret label. Only what changed\n"
         "is written, and told on stdout. `waybill apply` installs them.\n",
@@ -23,17 +23,13 @@ static void help(void)
 static int write_maps(const struct wb_conf *conf, struct wb_pool *pool,
                       const char *dir, struct wb_err *err)
 {
-    struct wb_entries entries;
     struct wb_files files;
-    struct wb_strings domains;
     struct wb_file_change *changes;
     size_t count;
-    int code = wb_entries_make(conf, pool, dir, &entries, err);
+    int code = wb_mta_tools(conf)->files(conf, pool, dir, &files, err);
 
     if (code != EX_OK)
         return code;
-    domains = wb_postfix_domains(&entries, pool);
-    wb_postfix_files(&entries, pool, &domains, true, &files);
     code = wb_publish_compare(pool, dir, &files, &changes, &count, err);
     if (code == EX_OK)
         code = wb_publish(pool, dir, &files, err);

@@ -14,8 +14,10 @@
         .name = (n), .type = WB_TYPE_##t, .offset = (at), __VA_ARGS__          \
     }
 
-static const struct wb_word mta_words[] = {{"postfix", WB_MTA_POSTFIX, false},
-                                           {0}};
+static const struct wb_word mta_words[] = {
+    {"postfix", WB_MTA_POSTFIX, false},
+    {"sendmail", WB_MTA_SENDMAIL, false},
+    {0}};
 static const struct wb_word attach_words[] = {
     {"before_queue", WB_BEFORE_QUEUE, false},
     {"after_queue", WB_AFTER_QUEUE, false},
@@ -395,7 +397,6 @@ static const struct {
     const char *kind, *option, *word;
 } later[] = {
     {"", "notify", NULL},
-    {"", "mta", "sendmail"},
     {"route", "pop_before_smtp", NULL},
     {"listener", "address", NULL},
     {"listener", "port", NULL},

@@ -160,7 +160,7 @@ static void add_domain(const char **list, size_t *count, const char *domain)
     list[(*count)++] = domain;
 }
 
-static void add_domains(struct wb_entries *e, struct wb_pool *pool)
+void wb_entries_add_domains(struct wb_entries *e, struct wb_pool *pool)
 {
     const struct wb_conf *conf = e->conf;
     size_t most = 0;
@@ -210,7 +210,7 @@ int wb_entries_make(const struct wb_conf *conf, struct wb_pool *pool,
     if (code == EX_OK)
         code = add_ways(&m, err);
     if (code == EX_OK)
-        add_domains(out, pool);
+        wb_entries_add_domains(out, pool);
     wb_seating_close(&m.seating);
     wb_keyed_free(&m.kinds);
     wb_keyed_free(&m.names);

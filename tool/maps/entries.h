@@ -50,4 +50,7 @@ int wb_entries_make(const struct wb_conf *conf, struct wb_pool *pool,
                     const char *directory, struct wb_entries *out,
                     struct wb_err *err);
 
+/* The inbound and bounce domains alone; e->conf is set. */
+void wb_entries_add_domains(struct wb_entries *e, struct wb_pool *pool);
+
 #endif
