@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from lab import Waybill, missing_for_postfix   # noqa: E402
+from lab import Sendmail, Waybill, missing_for_postfix   # noqa: E402
 from mailsite import Site                      # noqa: E402
 from prerequisites import need                 # noqa: E402
 
@@ -25,6 +25,12 @@ def pytest_sessionstart(session):
 @pytest.fixture(scope="session")
 def postfix_here():
     need(missing_for_postfix(("lmdb", "pcre", "regexp", "texthash")))
+
+
+@pytest.fixture(scope="session")
+def sendmail_here():
+    """Nothing stands in its way but that it was not fetched: no skip."""
+    assert not Sendmail.missing(), Sendmail.missing()
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,12 @@ from .basics import (LabError, build_directory, free_port, missing_for_postfix,
                      run, wait_for)
 from .dkim import OpenDKIM
 from .lab import Lab
-from .postfix import Postfix, letter
+from .mta import letter
+from .postfix import Postfix
+from .sendmail import Sendmail
 from .sink import Message, Sink
 from .waybill import Waybill
 
 __all__ = ["AuthRelay", "Lab", "LabError", "Message", "OpenDKIM", "Postfix",
-           "Sink", "Waybill", "build_directory", "free_port", "letter",
+           "Sendmail", "Sink", "Waybill", "build_directory", "free_port", "letter",
            "missing_for_postfix", "run", "wait_for"]

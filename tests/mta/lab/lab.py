@@ -7,6 +7,7 @@ from pathlib import Path
 from .authrelay import AuthRelay
 from .dkim import OpenDKIM
 from .postfix import Postfix
+from .sendmail import Sendmail
 from .sink import Sink
 from .waybill import Waybill
 
@@ -53,12 +54,23 @@ class Lab:
         server = self.adopt(Postfix(self.dir / name, name, **options))
         return server.start() if start else server
 
+    def sendmail(self, name, *, start=True, **options):
+        server = self.adopt(Sendmail(self.dir / name, name, **options))
+        return server.start() if start else server
+
+    def mta(self, kind, name, *, relay, start=True, **options):
+        """A Postfix or a Sendmail. relay: where it sends what has no other
+        way, a nexthop."""
+        if kind == "sendmail":
+            return self.sendmail(name, start=start, relay=relay, **options)
+        return self.postfix(name, start=start, main={"relayhost": relay}, **options)
+
     def authrelay(self, name, accounts, sink, **options):
         return self.adopt(AuthRelay(self.dir / name, name, accounts, sink, **options)).start()
 
     def dkim(self, name, domain):
         return self.adopt(OpenDKIM(self.dir / name, domain)).start()
 
-    def waybill(self, postfix, text, **options):
-        """Write waybill's files for that Postfix; nothing is started yet."""
-        return self.adopt(Waybill(self.dir / "waybill", postfix, text, **options))
+    def waybill(self, mta, text, **options):
+        """Write waybill's files for that MTA; nothing is started yet."""
+        return self.adopt(Waybill(self.dir / "waybill", mta, text, **options))

@@ -1,0 +1,413 @@
+"""A Sendmail of one's own, beside whatever mail server this machine has.
+
+Its programs are unpacked, not installed, since they conflict with Postfix
+(contrib/need sendmail). It is set up as an admin would: sendmail.mc, tables
+and a Makefile in etc, which make what sendmail reads. bin holds sendmail and
+makemap as commands for this instance. Local users are as in Postfix's lab.
+"""
+
+import os
+import re
+import shutil
+import signal
+import smtplib
+import subprocess
+from contextlib import contextmanager
+
+from .basics import ROOT, LabError, build_directory, listens, run, tail, wait_for
+from .mta import Mta
+
+UNPACKED = ROOT / "build" / "unpacked"
+PROGRAMS = UNPACKED / "usr/libexec/sendmail"
+MACROS = UNPACKED / "usr/share/sendmail/cf"
+PRELOAD = ROOT / "tests/mta/lab/preload.c"
+
+# What stays the same for each instance is said in words of the site's own
+# sendmail.mc; what a test adds stands before MAILER(), where an admin has it.
+SENDMAIL_MC = """\
+include(`{macros}/m4/cf.m4')dnl
+define(`MAIL_SETTINGS_DIR', `{etc}/')dnl
+define(`QUEUE_DIR', `{queue}')dnl
+define(`STATUS_FILE', `{dir}/run/statistics')dnl
+define(`ALIAS_FILE', `{etc}/aliases')dnl
+define(`HELP_FILE', `{etc}/helpfile')dnl
+define(`LOCAL_MAILER_PATH', `/bin/sh')dnl
+define(`LOCAL_MAILER_ARGS', `sh {dir}/bin/deliver $u')dnl
+define(`LOCAL_MAILER_FLAGS', `SPhn9')dnl
+OSTYPE(`bsd4.4')dnl
+define(`confDOMAIN_NAME', `{domain}')dnl
+define(`confPID_FILE', `{dir}/run/sendmail.pid')dnl
+define(`confSERVICE_SWITCH_FILE', `{etc}/service.switch')dnl
+define(`confFORWARD_PATH', `{dir}/forward/$u')dnl
+define(`confDONT_PROBE_INTERFACES', `True')dnl
+define(`confDONT_BLAME_SENDMAIL', `TrustStickyBit')dnl
+define(`confTO_IDENT', `0')dnl
+define(`confMIN_FREE_BLOCKS', `0')dnl
+define(`confQUEUE_LA', `200')dnl
+define(`confREFUSE_LA', `300')dnl
+define(`confLOG_LEVEL', `{log_level}')dnl
+FEATURE(`no_default_msa')dnl
+FEATURE(`nocanonify')dnl
+FEATURE(`accept_unresolvable_domains')dnl
+FEATURE(`mailertable', `hash -o {etc}/mailertable')dnl
+FEATURE(`access_db', `hash -o -T<TMPF> {etc}/access')dnl
+FEATURE(`authinfo', `hash -o {etc}/authinfo')dnl
+FEATURE(`virtusertable', `hash -o {etc}/virtusertable')dnl
+DAEMON_OPTIONS(`Name=MTA, Addr=127.0.0.1, Port={port}, Family=inet')dnl
+{mc}\
+MAILER(`local')dnl
+MAILER(`smtp')dnl
+{mc_end}"""
+
+# What sendmail(1) is: it hands its mail to the daemon.
+SUBMIT_MC = """\
+include(`{macros}/m4/cf.m4')dnl
+define(`confCF_VERSION', `Submit')dnl
+define(`__OSTYPE__', `')dnl
+define(`MAIL_SETTINGS_DIR', `{etc}/')dnl
+define(`MSP_QUEUE_DIR', `{dir}/submit')dnl
+define(`STATUS_FILE', `{dir}/run/statistics')dnl
+define(`confPID_FILE', `{dir}/run/submit.pid')dnl
+define(`confRUN_AS_USER', `mail')dnl
+define(`confDOMAIN_NAME', `{domain}')dnl
+define(`confSERVICE_SWITCH_FILE', `{etc}/service.switch')dnl
+define(`confDONT_BLAME_SENDMAIL', `TrustStickyBit')dnl
+define(`confMIN_FREE_BLOCKS', `0')dnl
+define(`confQUEUE_LA', `200')dnl
+define(`RELAY_MAILER_ARGS', `TCP $h {port}')dnl
+FEATURE(`msp', `[127.0.0.1]')dnl
+"""
+
+MAKEFILE = """\
+# What sendmail reads, from what the admin writes.
+TABLES = mailertable access authinfo virtusertable
+
+all: sendmail.cf submit.cf $(TABLES:=.db) aliases.db
+
+%.cf: %.mc $(wildcard *.m4)
+	m4 $< >$@.new && mv $@.new $@
+
+$(TABLES:=.db): %.db: % sendmail.cf
+	{dir}/bin/makemap -C {etc}/sendmail.cf hash $@ <$<
+
+aliases.db: aliases sendmail.cf
+	{dir}/bin/sendmail -bi
+
+.PHONY: all
+"""
+
+# A shell runs it, since sendmail starts again by its argument 0.
+COMMAND = """\
+#!/bin/bash
+export LD_PRELOAD={preload} LAB_HOSTNAME={domain} LAB_SYSLOG={log} LAB_IDENT={name}
+{settings}exec -a "$0" {program} "$@"
+"""
+
+OWN_CONFIGURATION = """\
+case " $*" in
+*" -C"*) ;;
+*) set -- -C{etc}/sendmail.cf "$@" ;;
+esac
+"""
+
+DELIVER = """\
+# Put a message into the mailbox of a local user.
+mkdir -p "{maildir}/$1/new"
+file=$(mktemp "{maildir}/$1/XXXXXXXX") || exit 75
+cat >"$file" && chmod 644 "$file" && mv "$file" "{maildir}/$1/new/" || exit 75
+"""
+
+
+class Sendmail(Mta):
+    """One instance below directory."""
+
+    kind = "sendmail"
+    group = "root"
+
+    def __init__(self, directory, name, *, relay=None, mc="", mc_end="", tables=None,
+                 aliases=None, domain="mx.test", log_level=9):
+        """relay: where mail goes for which there is no other way, as a nexthop
+        of Postfix; mc: lines of sendmail.mc before MAILER(), mc_end: after;
+        tables: {"mailertable": {key: value}}; aliases: {"local name": "where to"}."""
+        super().__init__(directory, name, domain)
+        self.mc, self.mc_end = self._smart_host(relay) + mc, mc_end
+        self.tables = {table: dict((tables or {}).get(table, {}))
+                       for table in ("mailertable", "access", "authinfo", "virtusertable")}
+        self.log_level = log_level
+        self._aliases = dict(aliases or {})
+        self._process = None
+
+    @staticmethod
+    def missing():
+        """Why it cannot run here; None if it can."""
+        if os.geteuid() != 0:
+            return "Sendmail can only be started by root"
+        if not (PROGRAMS / "sendmail").exists() or not (MACROS / "m4/cf.m4").exists():
+            return (f"Sendmail is not unpacked in {UNPACKED}; `contrib/need sendmail` "
+                    "fetches it with apt")
+        if not shutil.which("m4"):
+            return "m4 is not installed"
+        return None
+
+    # its files
+
+    @staticmethod
+    def _smart_host(relay):
+        if not relay:
+            return ""
+        host, _, port = relay.rpartition(":")
+        return (f"define(`SMART_HOST', `esmtp:{host}')dnl\n"
+                f"define(`ESMTP_MAILER_ARGS', `TCP $h {port}')dnl\n")
+
+    def _names(self):
+        """What the {words} of the texts above mean."""
+        return {"dir": self.dir, "etc": self.etc, "queue": self.queue, "port": self.port,
+                "domain": self.domain, "macros": MACROS, "maildir": self.maildir,
+                "log": self.log, "log_level": self.log_level, "mc": self.mc,
+                "mc_end": self.mc_end, "name": f"sendmail-{self.name}"}
+
+    def write(self):
+        """Make the directories and what an admin writes."""
+        for path, mode in ((self.dir, 0o755), (self.etc, 0o755), (self.queue, 0o700),
+                           (self.dir / "submit", 0o770), (self.dir / "run", 0o755),
+                           (self.dir / "bin", 0o755), (self.dir / "forward", 0o755),
+                           (self.log.parent, 0o755), (self.maildir, 0o1777)):
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(mode)
+        shutil.chown(self.dir / "submit", "mail", "mail")
+        self.log.touch()
+        self.log.chmod(0o666)
+        for user in self.LOCAL_USERS:
+            (self.maildir / user).mkdir()
+            (self.maildir / user).chmod(0o1777)
+        names = self._names()
+        (self.dir / "bin/deliver").write_text(DELIVER.format(**names))
+        self._command("sendmail", OWN_CONFIGURATION.format(**names))
+        self._command("makemap")
+        for file, text in (("service.switch", "hosts files\naliases files\n"), ("helpfile", ""),
+                           ("submit.mc", SUBMIT_MC.format(**names)),
+                           ("Makefile", MAKEFILE.format(**names)),
+                           ("aliases", "".join(f"{a}: {to}\n" for a, to in
+                                               {"postmaster": "root", **self._aliases}.items()))):
+            (self.etc / file).write_text(text)
+        self.write_mc()
+        for table in self.tables:
+            self.write_table(table)
+        self.make()
+
+    def write_mc(self):
+        """Write sendmail.mc anew, after self.mc or self.mc_end was changed."""
+        (self.etc / "sendmail.mc").write_text(SENDMAIL_MC.format(**self._names()))
+
+    def write_table(self, name):
+        path = self.etc / name
+        path.write_text("".join(f"{key}\t{value}\n" for key, value in self.tables[name].items()))
+        path.chmod(0o600 if name == "authinfo" else 0o644)
+
+    def make(self, **options):
+        """Build what sendmail reads, as the admin does."""
+        return run(["make", "-s", "-C", self.etc], **options)
+
+    def _command(self, name, settings=""):
+        path = self.dir / "bin" / name
+        path.write_text(COMMAND.format(**self._names(), preload=preload(), settings=settings,
+                                       program=PROGRAMS / name))
+        path.chmod(0o755)
+
+    # for Waybill
+
+    @property
+    def sockets(self):
+        """The folder that a relative socket of waybill is below."""
+        return self.dir / "run"
+
+    def options(self):
+        """What waybill.conf says of this instance alone. Loopback addresses
+        but one play strangers, see connect()."""
+        return (f'queue_directory = "{self.sockets}"\n'
+                'networks = { "127.0.0.1/32" }\n')
+
+    @contextmanager
+    def being_installed_into(self):
+        """Around `waybill apply`: on return a new sendmail listens, if it was
+        started anew."""
+        yield
+        self._wait_for_port(self.port)
+
+    # its life
+
+    def command(self, *words, **options):
+        """Run sendmail for this instance: command("-bp")."""
+        return run([self.dir / "bin/sendmail", *words], **options)
+
+    def start(self):
+        if not (self.etc / "sendmail.cf").exists():
+            self.write()
+        with self.log.open("a") as log:
+            self._process = subprocess.Popen([self.dir / "bin/sendmail", "-bD", "-q1h"],
+                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.running = True
+        self._wait_for_port(self.port)
+        return self
+
+    def _wait_for_port(self, port):
+        def probe():
+            if self._process.poll() is not None:
+                raise LabError(f"Sendmail {self.name} ended with {self._process.returncode}"
+                               + tail(self.log))
+            return listens(("127.0.0.1", port))
+        wait_for(f"Sendmail {self.name} on port {port}", probe, log=self.log)
+
+    def stop(self):
+        """End the daemon and whoever delivers for it."""
+        if not self.running:
+            return
+        self.running = False
+        # The daemon ends in seconds if asked, and what it has is thrown away.
+        self._process.kill()
+        self._process.wait(10)
+
+        def are_gone():
+            for pid in self.workers():
+                kill(pid)
+            return not self.workers()
+        wait_for(f"end of Sendmail {self.name}", are_gone)
+
+    def reload(self):
+        """Make it read its files anew, as by `make restart`."""
+        before = self.reloads()
+        os.kill(self._process.pid, signal.SIGHUP)
+        wait_for(f"reload of Sendmail {self.name}", lambda: self.reloads() > before, log=self.log)
+        self._wait_for_port(self.port)
+
+    def reloads(self):
+        """How often it was started so far, and ready."""
+        return self.log_text().count("starting daemon")
+
+    def workers(self):
+        """The process ids of all that work on its queues: each sendmail stays
+        in the queue directory."""
+        homes = {str(self.queue), str(self.dir / "submit")}
+        found = set()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if os.readlink(f"/proc/{pid}/cwd") in homes:
+                    found.add(int(pid))
+            except OSError:
+                continue
+        return found
+
+    # its queue
+
+    def queued(self):
+        """Every queued message, in the words of Postfix's postqueue -j."""
+        held = locked_inodes()
+        found = []
+        for path in sorted(self.queue.glob("qf*")):
+            try:
+                inode, text = path.stat().st_ino, path.read_text(errors="surrogateescape")
+            except FileNotFoundError:    # it was delivered meanwhile
+                continue
+            name = path.name[2:]
+            addresses = [line.partition(":")[2].strip().removeprefix("<").removesuffix(">")
+                         for line in text.splitlines() if line.startswith("R")]
+            found.append({
+                "queue_id": name, "queue_name": "active" if inode in held else "deferred",
+                "recipients": [{"address": a, "delay_reason": self._reason(name, a)}
+                               for a in addresses]})
+        return found
+
+    def _reason(self, queue_id, address):
+        """Why a recipient waits, by the log."""
+        lines = self.log_lines(f"{queue_id}: to=", f"<{address}>", "stat=")
+        return lines[-1].partition("stat=")[2] if lines else ""
+
+    def wait_until_empty(self, timeout=30.0):
+        def probe():
+            return not any(re.match("[qdxt]f", path.name) for folder in self._queues()
+                           for path in folder.iterdir())
+
+        def explain():
+            return f"{self.queued()}" + tail(self.log)
+        wait_for(f"empty queue of {self.name}", probe, timeout, explain)
+
+    def _queues(self):
+        return self.queue, self.dir / "submit"
+
+    def wait_for_deferred(self, count=1, timeout=15.0):
+        """The queued messages, once there are count of them and none is being
+        worked on."""
+        def probe():
+            queue = self.queued()
+            done = [m for m in queue if m["queue_name"] == "deferred"
+                    and all(r["delay_reason"] for r in m["recipients"])]
+            return done if len(done) == len(queue) >= count else None
+        return wait_for(f"{count} deferred messages in {self.name}", probe, timeout, self.log)
+
+    def flush(self):
+        """Run the queues: sendmail(1)'s, then the daemon's."""
+        self.command("-Ac", f"-C{self.etc}/submit.cf", "-q", ok=None, timeout=120)
+        self.command("-q", "-OMinQueueAge=0", ok=None, timeout=120)
+
+    def empty_queue(self):
+        """Throw away whatever is queued."""
+        def is_idle():
+            held = locked_inodes()
+            return not any(path.stat().st_ino in held for path in self._control_files())
+        wait_for(f"idle queue of {self.name}", is_idle, log=self.log)
+        for folder in self._queues():
+            for path in folder.iterdir():
+                if path.is_file():
+                    path.unlink(missing_ok=True)
+
+    def _control_files(self):
+        return [path for folder in self._queues() for path in folder.glob("qf*")
+                if path.exists()]
+
+    # mail into it
+
+    def connect(self, client=None, port=None):
+        """See Mta. Sendmail is not told of another client, so that connects
+        from loopback: 192.0.2.7 from 127.0.2.7, to which waybill and sendmail
+        are as strange."""
+        source = ("127" + client[client.index("."):], 0) if client else None
+        smtp = smtplib.SMTP("127.0.0.1", port or self.port, local_hostname="client.test",
+                            timeout=60, source_address=source)
+        smtp.ehlo()
+        return smtp
+
+    def sendmail(self, text, *arguments, sender=None, recipients=()):
+        """Submit by sendmail(1); without recipients it reads them from the
+        headers (-t). Returns the finished command."""
+        words = ["-Ac", f"-C{self.etc}/submit.cf", "-i", *arguments]
+        if sender is not None:
+            words += ["-f", sender or "<>"]
+        words += recipients if recipients else ["-t"]
+        return self.command(*words, stdin=text.replace("\r\n", "\n"), ok=None)
+
+
+def preload():
+    """The library that every command of Sendmail is given, built if it is not
+    there or old."""
+    library = build_directory() / "lab" / "preload.so"
+    if not library.exists() or library.stat().st_mtime < PRELOAD.stat().st_mtime:
+        library.parent.mkdir(parents=True, exist_ok=True)
+        new = library.with_suffix(f".{os.getpid()}")
+        run(["gcc", "-std=c17", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2", "-fPIC",
+             "-shared", "-o", new, PRELOAD])
+        new.rename(library)
+    return library
+
+
+def locked_inodes():
+    """The inodes of all files that any process has locked."""
+    with open("/proc/locks", encoding="ascii") as locks:
+        return {int(word.rpartition(":")[2]) for line in locks for word in line.split()
+                if re.fullmatch(r"[0-9a-f]+:[0-9a-f]+:\d+", word)}
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
