@@ -3,20 +3,16 @@
 
 #include "conf/check.h"
 
-/* Texts whose default differs; the schema has Postfix's. */
+/* Texts whose default differs; the schema has Postfix's. Nobody but root gets
+ * into Sendmail's queue, so sockets lie elsewhere. */
 static const struct {
     const char *name;
     size_t offset;
     const char *text;
 } defaults[] = {
-    {"socket", offsetof(struct wb_conf, socket),
-     "unix:/run/waybill/milter.sock"},
     {"socket_group", offsetof(struct wb_conf, socket_group), NULL},
-    {"queue_directory", offsetof(struct wb_conf, queue_directory),
-     "/var/spool/mqueue"},
+    {"queue_directory", offsetof(struct wb_conf, queue_directory), "/run"},
     {"mta_config", offsetof(struct wb_conf, mta_config), "/etc/mail"},
-    {"lmtp_socket", offsetof(struct wb_conf, lmtp_socket),
-     "unix:/run/waybill-lmtp/lmtp.sock"},
 };
 
 /* Its mailers that speak SMTP to other hosts. */
@@ -36,30 +32,12 @@ static void set_defaults(struct wb_checker *c, const struct wb_raw_section *top)
             (struct wb_strings){(const char **)(uintptr_t)mailers, MAILERS};
 }
 
-/* Its queue is closed to all but root. */
-static void check_socket(struct wb_checker *c, const struct wb_raw_section *top,
-                         const char *name)
-{
-    const char *text = wb_raw_text(top, name);
-
-    if (text &&
-        (strncmp(text, "unix:", 5) == 0 || strncmp(text, "local:", 6) == 0) &&
-        strchr(text, ':')[1] != '/')
-        wb_option_tell(c, wb_raw_find(top, name),
-                       "\"%s\" is relative, and nobody but root can reach "
-                       "Sendmail's queue directory; a path that begins with / "
-                       "is right",
-                       text);
-}
-
 void wb_sendmail_check_top(struct wb_checker *c,
                            const struct wb_raw_section *top)
 {
     if (c->conf->mta != WB_MTA_SENDMAIL)
         return;
     set_defaults(c, top);
-    check_socket(c, top, "socket");
-    check_socket(c, top, "lmtp_socket");
     if (c->conf->attach == WB_AFTER_QUEUE)
         wb_option_tell(c, wb_raw_find(top, "attach"),
                        "Sendmail has no content filter behind its queue; "

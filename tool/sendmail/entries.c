@@ -7,6 +7,29 @@
 #include "tool/maps/password.h"
 #include "tool/sendmail/sendmail.h"
 
+/* FNV-1a: a short, stable mark of a text. */
+static uint32_t mark(const char *text)
+{
+    uint32_t hash = 2166136261U;
+
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * 16777619U;
+    return hash;
+}
+
+/* One word for Sendmail, which parts words at dots and colons. */
+static const char *name_of(struct wb_pool *pool, const struct wb_route *route)
+{
+    const char *all = wb_say(pool, "%s %d %u %s %s", route->host, route->tls,
+                             route->max_recipients,
+                             route->ca_file == NULL ? "" : route->ca_file,
+                             route->cert_file == NULL ? "" : route->cert_file);
+
+    for (size_t i = 0; i < route->fallback_count; i++)
+        all = wb_say(pool, "%s %s", all, route->fallbacks[i].host);
+    return wb_say(pool, "wb-%u-%08x", route->port, mark(all));
+}
+
 static const struct wb_mailer *find_mailer(struct wb_sendmail *s,
                                            struct wb_pool *pool,
                                            const struct wb_route *route)
@@ -18,7 +41,7 @@ static const struct wb_mailer *find_mailer(struct wb_sendmail *s,
             return m;
         m++;
     }
-    m->name = wb_say(pool, "wb-%s", route->name);
+    m->name = name_of(pool, route);
     m->like = route;
     s->mailer_count++;
     return m;
@@ -46,13 +69,14 @@ static void add_domains(struct wb_sendmail *s, struct wb_pool *pool)
 }
 
 int wb_sendmail_make(const struct wb_conf *conf, struct wb_pool *pool,
-                     struct wb_sendmail *out, struct wb_err *err)
+                     const char *where, struct wb_sendmail *out,
+                     struct wb_err *err)
 {
     size_t count = conf->route_count;
     int code = EX_OK;
 
     *out = (struct wb_sendmail){.conf = conf};
-    out->where = wb_say(pool, "%s/waybill", conf->mta_config);
+    out->where = where;
     out->mailers = wb_must(wb_pool_array(pool, count, sizeof *out->mailers));
     out->ways = wb_must(wb_pool_array(pool, count, sizeof *out->ways));
     for (size_t i = 0; code == EX_OK && i < count; i++) {

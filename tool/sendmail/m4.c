@@ -12,7 +12,7 @@
 static void begin(FILE *f, const struct wb_sendmail *s)
 {
     fprintf(f,
-            "divert(-1)\n" WB_FILE_MARK WB_VERSION
+            WB_FILE_MARK WB_VERSION
             " (waybill maps, waybill apply) from %s.\n"
             "# Do not edit: the next apply writes it anew.\n"
             "divert(0)dnl\n",
@@ -86,12 +86,30 @@ static void trust(FILE *f, const struct wb_sendmail *s)
         if (s->ways[i].route->tls == WB_TLS_STARTTLS)
             ca = s->ways[i].route->ca_file;
     }
-    if (any_tls(s, WB_TLS_STARTTLS))
-        fprintf(f, "define(`confCACERT', `%s')dnl\n",
-                ca == NULL ? SYSTEM_CA : ca);
+    if (!any_tls(s, WB_TLS_STARTTLS))
+        return;
+    fprintf(f,
+            "ifdef(`confCACERT', `', `define(`confCACERT', `%s')')dnl\n"
+            "ifdef(`confCACERT_PATH', `', `define(`confCACERT_PATH', "
+            "`%s')')dnl\n",
+            ca == NULL ? SYSTEM_CA : ca, s->where);
 }
 
-/* "unix:/run/waybill/milter.sock" and "inet:8894@127.0.0.1" are understood. */
+/* With the whole path. */
+static const char *socket_of(struct wb_pool *pool, const struct wb_conf *conf,
+                             const char *socket)
+{
+    const char *rest = strchr(socket, ':') + 1;
+
+    if (strncmp(socket, "inet", 4) == 0)
+        return strchr(socket, '@') != NULL
+                   ? socket
+                   : wb_say(pool, "%s@127.0.0.1", socket);
+    return wb_say(pool, "unix:%s",
+                  (const char *)wb_must(
+                      (void *)(uintptr_t)wb_conf_queue_path(conf, pool, rest)));
+}
+
 static void daemons(FILE *f, const struct wb_sendmail *s, struct wb_pool *pool,
                     bool is_leaving)
 {
@@ -115,7 +133,7 @@ static void daemons(FILE *f, const struct wb_sendmail *s, struct wb_pool *pool,
         fprintf(f,
                 "INPUT_MAIL_FILTER(`waybill', `S=%s, F=T, "
                 "T=C:30s;S:30s;R:1m;E:5m')dnl\n",
-                s->conf->socket);
+                socket_of(pool, s->conf, s->conf->socket));
 }
 
 static void options(FILE *f, const struct wb_sendmail *s)
@@ -126,9 +144,10 @@ static void options(FILE *f, const struct wb_sendmail *s)
             "Kwbmail hash %s/mailertable\n"
             "Kwbauth hash %s/authinfo\n"
             "Kwbtls hash %s/tls\n"
-            "Kwbdequote dequote\n"
-            "F{WbOwn}%s/domains\n",
-            s->where, s->where, s->where, s->where);
+            "Kwbdequote dequote\n",
+            s->where, s->where, s->where);
+    for (size_t i = 0; i < s->domains.count; i++)
+        fprintf(f, "C{WbOwn}`%s'\n", s->domains.items[i]);
     if (any_tls(s, WB_TLS_STARTTLS))
         fputs("O SetCertAltnames=True\n", f);
 }
@@ -220,19 +239,20 @@ static void loopback_mailer(FILE *f, struct wb_pool *pool, const char *name,
             strrchr(listener, ':') + 1);
 }
 
-static void hook_mailer(FILE *f, const struct wb_conf *conf)
+static void hook_mailer(FILE *f, struct wb_pool *pool,
+                        const struct wb_conf *conf)
 {
-    const char *at = strchr(conf->lmtp_socket, '@');
-    const char *socket = strchr(conf->lmtp_socket, ':') + 1;
+    const char *socket = socket_of(pool, conf, conf->lmtp_socket);
+    const char *rest = strchr(socket, ':') + 1, *at = strchr(socket, '@');
 
     fputs("Mwb-hook, P=[IPC], F=mDFMlsSuXz8, S=EnvFromSMTP/HdrFromSMTP, "
           "R=EnvToSMTP/HdrFromSMTP, E=\\r\\n, L=2040, T=DNS/RFC822/SMTP,\n"
           "\tA=",
           f);
-    if (*socket == '/')
-        fprintf(f, "FILE `%s'\n", socket);
+    if (at == NULL)
+        fprintf(f, "FILE `%s'\n", rest);
     else
-        fprintf(f, "TCP `[%s]' %.*s\n", at + 1, (int)(at - socket), socket);
+        fprintf(f, "TCP `[%s]' %.*s\n", at + 1, (int)(at - rest), rest);
 }
 
 static void mailers(FILE *f, const struct wb_sendmail *s, struct wb_pool *pool)
@@ -247,7 +267,7 @@ static void mailers(FILE *f, const struct wb_sendmail *s, struct wb_pool *pool)
     loopback_mailer(f, pool, "wb-hop", s->conf->loopback_listener, "");
     loopback_mailer(f, pool, "wb-again", s->conf->again_listener, " r=1,");
     if (s->conf->webhook_count > 0)
-        hook_mailer(f, s->conf);
+        hook_mailer(f, pool, s->conf);
 }
 
 /* Where a marked recipient goes. Mail that waybill has not seen, such as what

@@ -7,7 +7,7 @@
 /* One mailer serves all accounts on one host and port: which account it is
  * stands in the host of the resolved address, and the rulesets look it up. */
 struct wb_mailer {
-    const char *name;            /* "wb-docomo" */
+    const char *name; /* "wb-587-0a1b2c3d": stays while its place does */
     const struct wb_route *like; /* its first */
 };
 
@@ -27,10 +27,12 @@ struct wb_sendmail {
     struct wb_strings domains; /* whose mail waybill takes in */
 };
 
-/* Read the password files. Lives in pool and points into conf.
+/* where: the directory that the tables will lie in. Reads the password files.
+ * Lives in pool and points into conf.
  * Returns EX_OK, or what wb_password_read returns, with *err. */
 int wb_sendmail_make(const struct wb_conf *conf, struct wb_pool *pool,
-                     struct wb_sendmail *out, struct wb_err *err);
+                     const char *where, struct wb_sendmail *out,
+                     struct wb_err *err);
 
 /* m4.c: the file that the site's .mc includes; is_leaving: without the milter,
  * for the time in which waybill is taken out. It holds no secret. Lives in

@@ -128,17 +128,6 @@ static const char *tls(const struct wb_sendmail *s, struct wb_pool *pool)
     return wb_text_close(&t, pool);
 }
 
-static const char *domains(const struct wb_sendmail *s, struct wb_pool *pool)
-{
-    struct wb_text t;
-
-    wb_text_open(&t);
-    header(t.file, s, "Domains whose mail waybill takes in.");
-    for (size_t i = 0; i < s->domains.count; i++)
-        fprintf(t.file, "%s\n", s->domains.items[i]);
-    return wb_text_close(&t, pool);
-}
-
 static void add(struct wb_files *files, const char *name, const char *text)
 {
     files->items[files->count++] = (struct wb_file){.name = name, .text = text};
@@ -147,12 +136,11 @@ static void add(struct wb_files *files, const char *name, const char *text)
 void wb_sendmail_files(const struct wb_sendmail *s, struct wb_pool *pool,
                        bool is_leaving, struct wb_files *out)
 {
-    out->items = wb_must(wb_pool_array(pool, 5, sizeof *out->items));
+    out->items = wb_must(wb_pool_array(pool, 4, sizeof *out->items));
     out->count = 0;
     add(out, WB_SENDMAIL_M4, wb_sendmail_m4(s, pool, is_leaving));
     add(out, "mailertable", mailertable(s, pool));
     add(out, "tls", tls(s, pool));
-    add(out, "domains", domains(s, pool));
     add(out, "authinfo", authinfo(s, pool));
     out->items[out->count - 1].has_passwords = true;
 }
