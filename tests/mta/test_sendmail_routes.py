@@ -64,7 +64,9 @@ def a_site(sendmail_here):
 @pytest.fixture(autouse=True)
 def nothing_left(site):
     site.mx.empty_queue()
+    site.mx.empty_mailboxes()
     for sink in (site.got, site.open):
+        sink.accept()
         sink.clear()
 
 
@@ -122,6 +124,21 @@ def test_fallback_host_and_max_recipients(site):
     send(site, *(f"{i}@open.test" for i in range(5)))
     sizes = sorted(len(m.rcpt_to) for m in site.open.wait_for(3, log=site.mx.log))
     assert sizes == [1, 2, 2]
+
+
+@pytest.mark.parametrize("sender", ["games@mx.test", "info@open.test"])
+def test_bounce_shows_no_mark(site, sender):
+    """Sendmail makes a bounce itself, from what it has in its queue."""
+    site.open.refuse("550 5.1.1 nobody here", "bad@open.test")
+    site.mx.send(sender, ["bad@open.test"])
+    if sender.endswith("mx.test"):
+        text = site.mx.wait_for_mailbox("games")[0]
+    else:
+        text = site.open.wait_for(1, log=site.mx.log)[0].text
+    print(text)
+    print(site.mx.log_text()[-3000:])
+    assert "Final-Recipient: RFC822; bad@open.test" in text
+    assert "waybill.invalid" not in text
 
 
 def test_route_that_is_gone_waits_and_does_not_leak(site):

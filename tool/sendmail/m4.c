@@ -270,8 +270,11 @@ static void mailers(FILE *f, const struct wb_sendmail *s, struct wb_pool *pool)
         hook_mailer(f, pool, s->conf);
 }
 
-/* Where a marked recipient goes. Mail that waybill has not seen, such as what
- * Sendmail itself bounces ("internal"), goes to the listener where it does. */
+/* Where a marked recipient goes. Mail to waybill's domains that it has not seen
+ * goes to the listener where it does, and so does what Sendmail itself bounces,
+ * which shows the marks: the recipient of a bounce is parsed while the host of
+ * a route, which has a row in wbtls, is the last that was tried, and in a later
+ * queue run the mail has come from "localhost" and no address. */
 static void routing(FILE *f)
 {
     fputs("LOCAL_RULE_0\n"
@@ -300,10 +303,13 @@ static void routing(FILE *f)
           "R<$- : $+> $+\t$# $1 $@ $2 $: $3\n"
           "R$* waybill . invalid $*\t$#error $@ 5.1.2 $: "
           "\"550 5.1.2 no such route\"\n"
-          "R$+ < @ $={WbOwn} . > $*\t$# wb-hop $@ [hop] $: $1 < @ $2 . > $3\n"
-          "R$+ < @ $+ > $*\t$: $&r $| $1 < @ $2 > $3\n"
-          "Rinternal $| $+\t$# wb-hop $@ [hop] $: $1\n"
-          "R$* $| $+\t$: $2\n",
+          "R$+ < @ $={WbOwn} . > $*\t$# wb-hop $@ [own] $: $1 < @ $2 . > $3\n"
+          "R$+ < @ $+ > $*\t$: <$&{addr_type} $| $(wbtls $&h $: ? $) $| $&_> "
+          "$1 < @ $2 > $3\n"
+          "R<e r $| ? $| localhost> $+\t$# wb-hop $@ [hop] $: $1\n"
+          "R<e r $| ? $| $*> $+\t$: $2\n"
+          "R<e r $| $+ $| $*> $+\t$# wb-hop $@ [hop] $: $3\n"
+          "R<$*> $+\t$: $2\n",
           f);
 }
 

@@ -125,6 +125,7 @@ static const char *tls(const struct wb_sendmail *s, struct wb_pool *pool)
            "Which routes have TLS, and what names their relays must have.");
     for (size_t i = 0; i < s->way_count; i++)
         tls_row(t.file, s->ways[i].route);
+    fputs("[hop]\tnone\n[again]\tnone\n[hook]\tnone\n", t.file);
     return wb_text_close(&t, pool);
 }
 
