@@ -39,18 +39,19 @@ static bool ask_for_symbols(SMFICTX *ctx)
 /* What the configuration in force asks for: replies to recipients, and the
  * body, whose octets are counted. */
 struct needs {
-    bool replies, body;
+    bool replies, body, new_body;
 };
 
 static struct needs current_needs(void)
 {
     const struct wb_conf *conf = wb_current_ref();
-    struct needs needs = {false, false};
+    struct needs needs = {false, false, false};
 
     if (conf == NULL)
         return needs;
     needs.replies = wb_plan_may_reject_early(conf);
-    needs.body = conf->limits_size;
+    needs.new_body = conf->mta == WB_MTA_SENDMAIL;
+    needs.body = conf->limits_size || needs.new_body;
     wb_conf_unref(conf);
     return needs;
 }
@@ -75,6 +76,8 @@ sfsistat wb_negotiate(SMFICTX *ctx, struct wb_session *s,
     if (!needs.body)
         wanted |= SMFIP_NOBODY;
     *actions = WB_NEEDED_ACTIONS | (offered_actions & SMFIF_SETSYMLIST);
+    if (needs.new_body)
+        *actions |= offered_actions & SMFIF_CHGBODY;
     *protocol = wanted & offered_protocol;
     wb_session_set_recipient_replies(s, (*protocol & SMFIP_NR_RCPT) == 0);
     wb_session_set_body(s, (*protocol & SMFIP_NOBODY) == 0);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "milter/base/log.h"
+#include "milter/body.h"
 #include "milter/current.h"
 #include "milter/decision.h"
 
@@ -31,6 +32,7 @@ struct wb_session {
     size_t header_room;
     const struct wb_reply *refusal; /* of the message, to be told at its end */
     struct wb_reply early;          /* of the last recipient */
+    struct wb_body body;
 };
 
 static const struct wb_reply no_memory = {
@@ -61,6 +63,7 @@ void wb_session_free(struct wb_session *s)
         return;
     wb_session_reset(s);
     wb_pool_free(s->pool);
+    wb_body_drop(&s->body);
     free(s->client);
     free(s->listener);
     free(s);
@@ -94,6 +97,7 @@ void wb_session_reset(struct wb_session *s)
     s->recipient_room = 0;
     s->header_room = 0;
     s->refusal = NULL;
+    wb_body_drop(&s->body);
 }
 
 /* The first thing that goes wrong is what the MTA is told. */
@@ -274,9 +278,24 @@ static void count_header(struct wb_session *s, const char *name,
         s->env.octets++;
 }
 
-void wb_session_body(struct wb_session *s, size_t octets)
+void wb_session_body(struct wb_session *s, const void *octets, size_t count)
 {
-    s->env.octets += octets;
+    s->env.octets += count;
+    wb_body_add(&s->body, octets, count);
+}
+
+const void *wb_session_new_body(struct wb_session *s, size_t *count)
+{
+    return wb_body_clean(&s->body, count);
+}
+
+/* Sendmail quotes marked recipients in the bounces that it makes, and sends
+ * them this way. */
+static bool is_bounce_of_mta(const struct wb_session *s)
+{
+    return s->conf->mta == WB_MTA_SENDMAIL && s->listener != NULL &&
+           strcmp(s->listener, WB_LOOPBACK_LISTENER) == 0 &&
+           wb_address_is_null(&s->env.sender);
 }
 
 void wb_session_mail(struct wb_session *s, char **argv, const char *login,
@@ -307,6 +326,8 @@ void wb_session_mail(struct wb_session *s, char **argv, const char *login,
     s->env.queue_id = keep(s, queue_id);
     s->env.now_s = (int64_t)time(NULL);
     begin_size(s, argv);
+    if (wrong == NULL && s->has_body && is_bounce_of_mta(s))
+        wb_body_keep(&s->body, s->conf->message_max_octets);
 }
 
 /* Room for one more of count items of octets each; the list moves to twice
