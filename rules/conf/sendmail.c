@@ -32,12 +32,33 @@ static void set_defaults(struct wb_checker *c, const struct wb_raw_section *top)
             (struct wb_strings){(const char **)(uintptr_t)mailers, MAILERS};
 }
 
+/* Sendmail's configuration parts words at these, and has no quotes of its
+ * own. */
+static void check_words(struct wb_checker *c, const struct wb_raw_section *raw,
+                        const char *const *names)
+{
+    for (; *names; names++) {
+        const char *text = wb_raw_text(raw, *names);
+
+        if (text && strpbrk(text, " \t`',;$\"\\|#()"))
+            wb_option_tell(c, wb_raw_find(raw, *names),
+                           "\"%s\" holds a character that Sendmail's "
+                           "configuration parts words by; letters, digits and "
+                           "/._- are right",
+                           text);
+    }
+}
+
 void wb_sendmail_check_top(struct wb_checker *c,
                            const struct wb_raw_section *top)
 {
+    static const char *const paths[] = {"socket", "lmtp_socket",
+                                        "queue_directory", "mta_config", NULL};
+
     if (c->conf->mta != WB_MTA_SENDMAIL)
         return;
     set_defaults(c, top);
+    check_words(c, top, paths);
     if (c->conf->attach == WB_AFTER_QUEUE)
         wb_option_tell(c, wb_raw_find(top, "attach"),
                        "Sendmail has no content filter behind its queue; "
@@ -46,19 +67,6 @@ void wb_sendmail_check_top(struct wb_checker *c,
         wb_option_tell(c, wb_raw_find(top, "loopback_milters"),
                        "is Postfix's; a signer belongs into Sendmail's own "
                        ".mc, as an INPUT_MAIL_FILTER behind waybill's");
-}
-
-/* What a preset says is the provider's wish, and no fault of the route. */
-static void tell_lack(struct wb_checker *c, const struct wb_raw_section *raw,
-                      const char *name, const char *text)
-{
-    const struct wb_raw_option *option = wb_raw_find(raw, name);
-
-    if (!wb_raw_text(raw, name))
-        return;
-    wb_problem_add(c->problems,
-                   strcmp(option->file, raw->file) == 0 ? WB_ERROR : WB_WARNING,
-                   option->file, option->line, name, "%s", text);
 }
 
 /* With STARTTLS Sendmail verifies by one set of certificates for all. */
@@ -75,8 +83,10 @@ static void check_ca_file(struct wb_checker *c,
                            ? strcmp(r->ca_file, other->ca_file) == 0
                            : r->ca_file == other->ca_file;
 
-        if (other->is_direct || other->tls != WB_TLS_STARTTLS || is_same)
+        if (other->is_direct || other->tls != WB_TLS_STARTTLS)
             continue;
+        if (is_same)
+            return;
         wb_problem_add(c->problems, WB_ERROR, raw->file,
                        r->ca_file ? wb_raw_find(raw, "ca_file")->line
                                   : raw->line,
@@ -93,14 +103,22 @@ void wb_sendmail_check_route(struct wb_checker *c,
                              const struct wb_raw_section *raw,
                              const struct wb_route *r)
 {
+    static const char *const files[] = {"ca_file", "cert_file", "key_file",
+                                        NULL};
+
     if (c->conf->mta != WB_MTA_SENDMAIL)
         return;
-    tell_lack(c, raw, "rate",
-              "Sendmail has no pace for a route; leave it out, or take "
-              "mta = postfix");
-    tell_lack(c, raw, "concurrency",
-              "Sendmail has no limit of connections for a route; leave it "
-              "out, or take mta = postfix");
+    if (wb_raw_text(raw, "rate"))
+        wb_option_tell(
+            c, wb_raw_find(raw, "rate"),
+            "Sendmail has no pace for a route; leave it out, or take "
+            "mta = postfix");
+    if (wb_raw_text(raw, "concurrency"))
+        wb_option_tell(
+            c, wb_raw_find(raw, "concurrency"),
+            "Sendmail has no limit of connections for a route; leave it "
+            "out, or take mta = postfix");
+    check_words(c, raw, files);
     check_ca_file(c, raw, r);
 }
 

@@ -9,15 +9,27 @@
 #include "plan/return_path.h"
 #include "plan/suffix.h"
 
+/* Is host the name? Sendmail writes names with the dot of the root. */
+static bool is_host(const char *host, const char *name)
+{
+    size_t octets = strlen(name);
+
+    return strncasecmp(host, name, octets) == 0 &&
+           (host[octets] == '\0' || strcmp(host + octets, ".") == 0);
+}
+
 /* Does the MTA's own transport table choose the nexthop? By default it is the
  * recipient's domain or one of relayhosts. */
 static bool mta_has_own_route(const struct wb_conf *conf,
                               const struct wb_recipient *r)
 {
     if (r->host == NULL || *r->host == '\0' ||
-        strcasecmp(r->host, r->address.domain) == 0)
+        is_host(r->host, r->address.domain))
         return false;
-    return !wb_strings_hold(&conf->relayhosts, r->host);
+    for (size_t i = 0; i < conf->relayhosts.count; i++)
+        if (is_host(r->host, conf->relayhosts.items[i]))
+            return false;
+    return true;
 }
 
 static int choose_rule(struct wb_making *m, struct wb_recipient_plan *r)

@@ -1,6 +1,8 @@
 """`waybill apply` and --undo with a real Sendmail: all or nothing, through the
 site's own make, and the site's own rules go on working."""
 
+import os
+
 import pytest
 
 from lab import Lab, Sendmail, Waybill
@@ -39,12 +41,13 @@ def include(mx):
 
 
 @pytest.fixture(name="site")
-def a_site():
+def a_site(monkeypatch):
     with Lab() as lab:
         docomo, bulk, default = lab.sink("docomo"), lab.sink("bulk"), lab.sink("default")
         mx = lab.sendmail("mx", start=False, relay=default.nexthop)
         mx.mc_end = OWN_RULES + include(mx)
         mx.start()
+        monkeypatch.setenv("PATH", f"{mx.dir}/bin:{os.environ['PATH']}")
         waybill = lab.waybill(mx, CONF.format(docomo=docomo.port, bulk=bulk.port),
                               relayhosts=[default.nexthop.rpartition(":")[0]])
         waybill.start()
@@ -76,3 +79,15 @@ def test_routes_and_way_back(site):
     assert [line for line in after if not line.startswith("#")] == strip
     assert mx.send("info@example.com", ["a@docomo.test"]).code == 250
     assert default.wait_for(1)[0].rcpt_to == ["a@docomo.test"]
+
+
+def test_default_way_by_mx_is_no_own_route(site):
+    """Without a smart host Sendmail tells the recipient's domain as the next
+    hop: a rule for all mail takes it."""
+    _, mx, waybill, docomo, bulk, _ = site
+    mx.mc = mx.mc[:0]
+    mx.write_mc()
+    mx.make()
+    waybill.apply()
+    mx.send("info@example.com", ["b@other.test"])
+    assert bulk.wait_for(1, log=mx.log)[0].rcpt_to == ["b@other.test"]
