@@ -275,6 +275,11 @@ class Postfix(Mta):
     def flush(self):
         self.command("postqueue", "-f")
 
+    def expire(self):
+        """Whatever is queued is tried once more, and returned if it fails."""
+        self.command("postsuper", "-e", "ALL")
+        self.flush()
+
     def empty_queue(self):
         """Throw away whatever is queued."""
         self.command("postsuper", "-d", "ALL")

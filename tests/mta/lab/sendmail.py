@@ -254,7 +254,7 @@ class Sendmail(Mta):
         started anew."""
         yield
         if self.running:
-            self._wait_for_port(self.port)
+            self._wait_for_ports()
 
     # its life
 
@@ -266,19 +266,23 @@ class Sendmail(Mta):
         if not (self.etc / "sendmail.cf").exists():
             self.write()
         with self.log.open("a") as log:
-            self._process = subprocess.Popen([self.dir / "bin/sendmail", "-bD", "-q1h"],
+            self._process = subprocess.Popen([self.dir / "bin/sendmail", "-bD"],
                                              stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.running = True
-        self._wait_for_port(self.port)
+        self._wait_for_ports()
         return self
 
-    def _wait_for_port(self, port):
+    def _wait_for_ports(self):
+        """Until it listens on each port that it was told to."""
+        text = (self.etc / "sendmail.cf").read_text()
+        ports = re.findall(r"^O DaemonPortOptions=.*\bPort=(\d+)", text, re.M)
+
         def probe():
             if self._process.poll() is not None:
                 raise LabError(f"Sendmail {self.name} ended with {self._process.returncode}"
                                + tail(self.log))
-            return listens(("127.0.0.1", port))
-        wait_for(f"Sendmail {self.name} on port {port}", probe, log=self.log)
+            return all(listens(("127.0.0.1", int(port))) for port in ports)
+        wait_for(f"Sendmail {self.name} on ports {', '.join(ports)}", probe, log=self.log)
 
     def stop(self):
         """End the daemon and whoever delivers for it."""
@@ -300,7 +304,7 @@ class Sendmail(Mta):
         before = self.reloads()
         os.kill(self._process.pid, signal.SIGHUP)
         wait_for(f"reload of Sendmail {self.name}", lambda: self.reloads() > before, log=self.log)
-        self._wait_for_port(self.port)
+        self._wait_for_ports()
 
     def reloads(self):
         """How often it was started so far, and ready."""
@@ -375,6 +379,10 @@ class Sendmail(Mta):
         """Run the queues: sendmail(1)'s, then the daemon's."""
         self.command("-Ac", f"-C{self.etc}/submit.cf", "-q", ok=None, timeout=120)
         self.command("-q", "-OMinQueueAge=0", ok=None, timeout=120)
+
+    def expire(self):
+        """Whatever is queued is tried once more, and returned if it fails."""
+        self.command("-q", "-OMinQueueAge=0", "-OTimeout.queuereturn=0s", ok=None, timeout=120)
 
     def empty_queue(self):
         """Throw away whatever is queued."""
