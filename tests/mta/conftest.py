@@ -1,4 +1,8 @@
-"""Fixtures: a site for each way of attaching, and what must be there."""
+"""Fixtures: a site for each way of attaching, and what must be there.
+
+Tests that take `way` or `site` run in Postfix, before and after its queue, and
+in Sendmail. What only Postfix has is marked with pytest.mark.only_postfix(why).
+"""
 
 import signal
 import sys
@@ -13,6 +17,23 @@ from mailsite import Site                      # noqa: E402
 from prerequisites import need                 # noqa: E402
 
 ATTACH = ("before_queue", "after_queue")
+WAYS = (*ATTACH, "sendmail")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "only_postfix(why): not run in Sendmail, "
+                            "which does not have what it is about, or does it otherwise")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Take away what is marked as only_postfix, in Sendmail."""
+    def is_left_out(item):
+        return (item.get_closest_marker("only_postfix") and hasattr(item, "callspec")
+                and "sendmail" in item.callspec.params.values())
+    left_out = [item for item in items if is_left_out(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not is_left_out(item)]
 
 
 def pytest_sessionstart(session):
@@ -43,10 +64,16 @@ def attach(request):
     return request.param
 
 
+@pytest.fixture(scope="session", params=WAYS)
+def way(request):
+    """attach in a Postfix, or a Sendmail."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
-def running_site(attach, programs):
-    """Costly: one for all tests of an attach mode. Use site instead."""
-    site = Site(attach)
+def running_site(way, programs, sendmail_here):
+    """Costly: one for all tests of a way. Use site instead."""
+    site = Site(way)
     try:
         yield site.go()
     finally:
@@ -66,6 +93,6 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     site = item.funcargs.get("running_site") if hasattr(item, "funcargs") else None
     if report.when == "call" and report.failed and site:
-        for name, text, lines in (("Postfix log", site.mx.log_text(), 40),
+        for name, text, lines in (("mail log", site.mx.log_text(), 40),
                                   ("waybill log", site.waybill.log_text(), 20)):
             report.sections.append((name, "\n".join(text.splitlines()[-lines:])))

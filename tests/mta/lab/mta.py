@@ -68,6 +68,10 @@ class Mta:
         path.write_text(text)
         shutil.chown(path, user)
 
+    def environment(self):
+        """What waybill's tool is told of this instance by its environment."""
+        return {}
+
     # its log
 
     def log_text(self):

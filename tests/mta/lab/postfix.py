@@ -145,6 +145,14 @@ class Postfix(Mta):
         """The folder that a relative socket of waybill is below."""
         return self.queue
 
+    def written(self, socket):
+        """How waybill.conf says it."""
+        return socket
+
+    def host(self, nexthop):
+        """What the MTA tells a milter of a nexthop ({rcpt_host})."""
+        return nexthop
+
     def options(self):
         """What waybill.conf says of this instance alone."""
         return (f'queue_directory = "{self.queue}"\n'
@@ -266,6 +274,11 @@ class Postfix(Mta):
 
     def flush(self):
         self.command("postqueue", "-f")
+
+    def expire(self):
+        """Whatever is queued is tried once more, and returned if it fails."""
+        self.command("postsuper", "-e", "ALL")
+        self.flush()
 
     def empty_queue(self):
         """Throw away whatever is queued."""

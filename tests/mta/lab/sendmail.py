@@ -57,7 +57,9 @@ DAEMON_OPTIONS(`Name=MTA, Addr=127.0.0.1, Port={port}, Family=inet')dnl
 {mc}\
 MAILER(`local')dnl
 MAILER(`smtp')dnl
-{mc_end}"""
+{mc_end}\
+sinclude(`{etc}/waybill/waybill.m4')dnl
+"""
 
 # What sendmail(1) is: it hands its mail to the daemon.
 SUBMIT_MC = """\
@@ -135,6 +137,7 @@ class Sendmail(Mta):
                        for table in ("mailertable", "access", "authinfo", "virtusertable")}
         self.log_level = log_level
         self._aliases = dict(aliases or {})
+        self._boxes = {user: user for user in self.LOCAL_USERS}
         self._process = None
 
     @staticmethod
@@ -177,9 +180,11 @@ class Sendmail(Mta):
         shutil.chown(self.dir / "submit", "mail", "mail")
         self.log.touch()
         self.log.chmod(0o666)
-        for user in self.LOCAL_USERS:
-            (self.maildir / user).mkdir()
-            (self.maildir / user).chmod(0o1777)
+        for user, box in self._boxes.items():
+            (self.maildir / box).mkdir(parents=True)
+            shutil.chown(self.maildir / box, user)
+            if user != box:
+                (self.maildir / user).symlink_to(box)
         names = self._names()
         (self.dir / "bin/deliver").write_text(DELIVER.format(**names))
         self._command("sendmail", OWN_CONFIGURATION.format(**names))
@@ -194,6 +199,10 @@ class Sendmail(Mta):
         for table in self.tables:
             self.write_table(table)
         self.make()
+
+    def mailbox_of(self, user, name):
+        """A system user's mailbox, by a name of its own; before start()."""
+        self._boxes[user] = name
 
     def write_mc(self):
         """Write sendmail.mc anew, after self.mc or self.mc_end was changed."""
@@ -221,18 +230,31 @@ class Sendmail(Mta):
         """The folder that a relative socket of waybill is below."""
         return self.dir / "run"
 
+    def written(self, socket):
+        """How waybill.conf says it: no chroot, no relative path."""
+        return socket.replace("unix:", f"unix:{self.sockets}/")
+
+    def host(self, nexthop):
+        """What the MTA tells a milter of a nexthop ({rcpt_host}): its port
+        stands with the mailer."""
+        return nexthop.rpartition(":")[0]
+
     def options(self):
         """What waybill.conf says of this instance alone. Loopback addresses
         but one play strangers, see connect()."""
-        return (f'queue_directory = "{self.sockets}"\n'
-                'networks = { "127.0.0.1/32" }\n')
+        return 'networks = { "127.0.0.1/32" }\n'
+
+    def environment(self):
+        """`waybill apply` finds sendmail and makemap as any admin's shell does."""
+        return {"PATH": f"{self.dir}/bin:{os.environ['PATH']}"}
 
     @contextmanager
     def being_installed_into(self):
         """Around `waybill apply`: on return a new sendmail listens, if it was
         started anew."""
         yield
-        self._wait_for_port(self.port)
+        if self.running:
+            self._wait_for_ports()
 
     # its life
 
@@ -244,19 +266,23 @@ class Sendmail(Mta):
         if not (self.etc / "sendmail.cf").exists():
             self.write()
         with self.log.open("a") as log:
-            self._process = subprocess.Popen([self.dir / "bin/sendmail", "-bD", "-q1h"],
+            self._process = subprocess.Popen([self.dir / "bin/sendmail", "-bD"],
                                              stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.running = True
-        self._wait_for_port(self.port)
+        self._wait_for_ports()
         return self
 
-    def _wait_for_port(self, port):
+    def _wait_for_ports(self):
+        """Until it listens on each port that it was told to."""
+        text = (self.etc / "sendmail.cf").read_text()
+        ports = re.findall(r"^O DaemonPortOptions=.*\bPort=(\d+)", text, re.M)
+
         def probe():
             if self._process.poll() is not None:
                 raise LabError(f"Sendmail {self.name} ended with {self._process.returncode}"
                                + tail(self.log))
-            return listens(("127.0.0.1", port))
-        wait_for(f"Sendmail {self.name} on port {port}", probe, log=self.log)
+            return all(listens(("127.0.0.1", int(port))) for port in ports)
+        wait_for(f"Sendmail {self.name} on ports {', '.join(ports)}", probe, log=self.log)
 
     def stop(self):
         """End the daemon and whoever delivers for it."""
@@ -278,7 +304,7 @@ class Sendmail(Mta):
         before = self.reloads()
         os.kill(self._process.pid, signal.SIGHUP)
         wait_for(f"reload of Sendmail {self.name}", lambda: self.reloads() > before, log=self.log)
-        self._wait_for_port(self.port)
+        self._wait_for_ports()
 
     def reloads(self):
         """How often it was started so far, and ready."""
@@ -303,7 +329,7 @@ class Sendmail(Mta):
         """Every queued message, in the words of Postfix's postqueue -j."""
         held = locked_inodes()
         found = []
-        for path in sorted(self.queue.glob("qf*")):
+        for path in sorted(self._control_files()):
             try:
                 inode, text = path.stat().st_ino, path.read_text(errors="surrogateescape")
             except FileNotFoundError:    # it was delivered meanwhile
@@ -319,8 +345,9 @@ class Sendmail(Mta):
 
     def _reason(self, queue_id, address):
         """Why a recipient waits, by the log."""
-        lines = self.log_lines(f"{queue_id}: to=", f"<{address}>", "stat=")
-        return lines[-1].partition("stat=")[2] if lines else ""
+        among = re.compile(rf": {queue_id}: to=(?:.*,)?<?{re.escape(address)}>?,.*stat=(.*)")
+        found = [m[1] for line in self.log_lines(queue_id, "stat=") if (m := among.search(line))]
+        return found[-1] if found else ""
 
     def wait_until_empty(self, timeout=30.0):
         def probe():
@@ -344,16 +371,23 @@ class Sendmail(Mta):
             return done if len(done) == len(queue) >= count else None
         return wait_for(f"{count} deferred messages in {self.name}", probe, timeout, self.log)
 
+    def requeue(self):
+        """What Sendmail has for it is a queue run."""
+        self.flush()
+
     def flush(self):
         """Run the queues: sendmail(1)'s, then the daemon's."""
         self.command("-Ac", f"-C{self.etc}/submit.cf", "-q", ok=None, timeout=120)
         self.command("-q", "-OMinQueueAge=0", ok=None, timeout=120)
 
+    def expire(self):
+        """Whatever is queued is tried once more, and returned if it fails."""
+        self.command("-q", "-OMinQueueAge=0", "-OTimeout.queuereturn=0s", ok=None, timeout=120)
+
     def empty_queue(self):
         """Throw away whatever is queued."""
         def is_idle():
-            held = locked_inodes()
-            return not any(path.stat().st_ino in held for path in self._control_files())
+            return all(m["queue_name"] == "deferred" for m in self.queued())
         wait_for(f"idle queue of {self.name}", is_idle, log=self.log)
         for folder in self._queues():
             for path in folder.iterdir():
@@ -361,8 +395,7 @@ class Sendmail(Mta):
                     path.unlink(missing_ok=True)
 
     def _control_files(self):
-        return [path for folder in self._queues() for path in folder.glob("qf*")
-                if path.exists()]
+        return [path for folder in self._queues() for path in folder.glob("qf*")]
 
     # mail into it
 

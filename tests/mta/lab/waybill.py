@@ -49,14 +49,14 @@ class Waybill:
         self.configure(text)
 
     def preamble(self):
-        hosts = ", ".join(f'"{host}"' for host in self._relayhosts)
+        hosts = ", ".join(f'"{self.mta.host(nexthop)}"' for nexthop in self._relayhosts)
         return f"""\
 mta               = {self.mta.kind}
 attach            = {self.attach}
 mta_config        = "{self.mta.etc}"
-socket            = "unix:waybill/milter.sock"
+socket            = "{self.mta.written("unix:waybill/milter.sock")}"
 socket_group      = "{self.mta.group}"
-lmtp_socket       = "{self._lmtp_socket}"
+lmtp_socket       = "{self.mta.written(self._lmtp_socket)}"
 loopback_listener = "127.0.0.1:{self.loopback_port}"
 again_listener    = "127.0.0.1:{self.again_port}"
 user              = "nobody"
@@ -128,7 +128,7 @@ relayhosts        = {{ {hosts} }}
     def tool(self, command, *arguments, **options):
         """Run `waybill COMMAND -c CONF ARGUMENTS`."""
         return run([build_directory() / "waybill", command, "-c", self.conf, *arguments],
-                   **options)
+                   env=self.mta.environment(), **options)
 
     def apply(self, *arguments, **options):
         """Install into the MTA; returns when no process works by the old
