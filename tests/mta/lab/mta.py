@@ -49,7 +49,8 @@ class Mta:
 
     connect(), sendmail(), start(), stop(), queued(), wait_until_empty(),
     wait_for_deferred(), flush(), empty_queue(); and for Waybill kind, group,
-    sockets, options() and being_installed_into().
+    outbound_mailer, sockets, written(), host(), options() and
+    being_installed_into().
     """
 
     LOCAL_USERS = ("games", "news")

@@ -55,6 +55,7 @@ class Postfix(Mta):
 
     kind = "postfix"
     group = "postfix"
+    outbound_mailer = "smtp"    # the {rcpt_mailer} of mail that leaves
 
     def __init__(self, directory, name, *, main=None, services=(), chroot="y",
                  aliases=None, domain="mx.test", listeners=()):

@@ -125,6 +125,7 @@ class Sendmail(Mta):
 
     kind = "sendmail"
     group = "root"
+    outbound_mailer = "esmtp"    # the {rcpt_mailer} of mail that leaves
 
     def __init__(self, directory, name, *, relay=None, ca_file=None, mc="", mc_end="",
                  tables=None, aliases=None, domain="mx.test", listeners=(), log_level=9):
