@@ -359,6 +359,41 @@ static bool is_esmtp_value(const char *text)
     return true;
 }
 
+static bool is_same_address(const struct wb_address *a,
+                            const struct wb_address *b)
+{
+    return a->local != NULL && a->domain != NULL &&
+           strcmp(a->local, b->local) == 0 &&
+           strcasecmp(a->domain, b->domain) == 0;
+}
+
+/* Sendmail applies virtusertable before it asks, and would not once a mark is
+ * on the recipient: so the address that it resolved is what is routed. The
+ * client's own stays in ORCPT. */
+static const struct wb_reply *take_resolved(struct wb_session *s,
+                                            struct wb_recipient *r)
+{
+    struct wb_address to;
+    const char *text, *xtext;
+    size_t octets = r->resolved == NULL ? 0 : strlen(r->resolved);
+
+    if (s->conf->mta != WB_MTA_SENDMAIL || r->mailer == NULL || octets == 0 ||
+        !wb_strings_hold(&s->conf->outbound_mailers, r->mailer))
+        return NULL;
+    text = wb_pool_strndup(s->pool, r->resolved,
+                           octets - (r->resolved[octets - 1] == '.'));
+    if (text == NULL)
+        return &no_memory;
+    if (wb_address_parse(s->pool, text, &to, NULL) != EX_OK ||
+        to.domain == NULL || is_same_address(&r->address, &to))
+        return NULL;
+    xtext = wb_xtext_encode(s->pool, r->address.text);
+    if (r->orcpt == NULL && xtext != NULL)
+        r->orcpt = wb_pool_printf(s->pool, "rfc822;%s", xtext);
+    r->address = to;
+    return r->orcpt == NULL ? &no_memory : NULL;
+}
+
 static const struct wb_reply *fill(struct wb_session *s, char **argv,
                                    const struct wb_recipient *macros,
                                    struct wb_recipient *r)
@@ -375,7 +410,8 @@ static const struct wb_reply *fill(struct wb_session *s, char **argv,
     r->orcpt = keep(s, esmtp_value(argv, "ORCPT"));
     if (!is_esmtp_value(r->notify) || !is_esmtp_value(r->orcpt))
         return &bad_argument;
-    return s->refusal;
+    wrong = take_resolved(s, r);
+    return wrong != NULL ? wrong : s->refusal;
 }
 
 /* What is certain already, for an MTA that reads replies here. */

@@ -1,14 +1,9 @@
 """`waybill apply` and --undo with a real Sendmail: all or nothing, through the
 site's own make, and the site's own rules go on working."""
 
-import os
-
 import pytest
 
-from lab import Lab, Sendmail, Waybill
-
-pytestmark = pytest.mark.skipif(Sendmail.missing() or Waybill.missing(),
-                                reason=f"{Sendmail.missing() or Waybill.missing()}")
+from lab import Lab
 
 CONF = """
 route docomo {{ host = "127.0.0.1" port = {docomo} }}
@@ -36,20 +31,13 @@ R$*\t$: $1
 """
 
 
-def include(mx):
-    return f"sinclude(`{mx.etc}/waybill/waybill.m4')dnl\n"
-
-
 @pytest.fixture(name="site")
-def a_site(monkeypatch):
+def a_site(sendmail_here):
     with Lab() as lab:
         docomo, bulk, default = lab.sink("docomo"), lab.sink("bulk"), lab.sink("default")
-        mx = lab.sendmail("mx", start=False, relay=default.nexthop)
-        mx.mc_end = OWN_RULES + include(mx)
-        mx.start()
-        monkeypatch.setenv("PATH", f"{mx.dir}/bin:{os.environ['PATH']}")
+        mx = lab.sendmail("mx", relay=default.nexthop, mc_end=OWN_RULES)
         waybill = lab.waybill(mx, CONF.format(docomo=docomo.port, bulk=bulk.port),
-                              relayhosts=[default.nexthop.rpartition(":")[0]])
+                              relayhosts=[default.nexthop])
         waybill.start()
         yield lab, mx, waybill, docomo, bulk, default
 

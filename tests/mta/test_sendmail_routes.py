@@ -1,8 +1,6 @@
 """What a route can be with a real Sendmail: logins, TLS of every kind, address
 literals, fallbacks, and what becomes of mail whose route is gone."""
 
-import os
-
 import pytest
 
 from lab import AuthRelay, Lab, Waybill
@@ -14,7 +12,7 @@ ACCOUNTS = {"shop": 'the "shop"\'s <pass> #1 $', "bulk": "another one", "cram": 
 def configuration(lab):
     def route(name, account="shop", **options):
         words = {"host": "localhost", "username": account,
-                 "password_file": lab.waybill.password(account, ACCOUNTS[account]),
+                 "password_file": lab.waybill.password(account, ACCOUNTS.get(account, "x")),
                  "ca_file": str(lab.relay.ca_file), "port": lab.relay.starttls_port,
                  "tls": "starttls", **options}
         values = "\n".join(f"    {key} = {value if isinstance(value, int) else chr(34) + value + chr(34)}"
@@ -33,6 +31,8 @@ def configuration(lab):
         route("stranger", port=lab.relay.port("starttls", "other-ca")),
         route("implicit", tls="tls", port=lab.relay.tls_port),
         route("implicit2", "bulk", tls="tls", port=lab.relay.tls_port),
+        route("wrong", "wrong"), route("wrongpipe", "wrong", tls="tls", port=lab.relay.tls_port),
+        route("nologin", port=lab.relay.port("starttls", login=False)),
         route("badpipe", tls="tls", port=lab.relay.port("tls", "wrong-name")),
         bare("fall", f'host = "127.0.0.2" port = {lab.open.port} fallback = "[127.0.0.1]:{lab.open.port}"'),
         bare("open", f'host = "127.0.0.1" port = {lab.open.port} max_recipients = 2'),
@@ -43,21 +43,16 @@ def configuration(lab):
 @pytest.fixture(scope="module", name="site")
 def a_site(sendmail_here):
     need(Waybill.missing() or AuthRelay.missing())
-    before = os.environ["PATH"]
     with Lab() as lab:
         lab.got, lab.open, lab.default = lab.sink("got"), lab.sink("open"), lab.sink("default")
         lab.relay = lab.authrelay("relay", ACCOUNTS, lab.got,
                                   mechanisms="PLAIN LOGIN CRAM-MD5")
-        lab.mx = lab.sendmail("mx", start=False, relay=lab.default.nexthop)
-        lab.mx.mc_end = f"sinclude(`{lab.mx.etc}/waybill/waybill.m4')dnl\n"
-        lab.mx.start()
-        os.environ["PATH"] = f"{lab.mx.dir}/bin:{before}"
-        lab.waybill = lab.waybill(lab.mx, "", relayhosts=[lab.default.nexthop.rpartition(":")[0]])
+        lab.mx = lab.sendmail("mx", relay=lab.default.nexthop)
+        lab.waybill = lab.waybill(lab.mx, "", relayhosts=[lab.default.nexthop])
         lab.waybill.configure(configuration(lab))
         lab.waybill.start()
         lab.waybill.apply()
         yield lab
-        os.environ["PATH"] = before
         assert lab.default.messages == []
 
 
@@ -98,7 +93,9 @@ def test_two_accounts_on_one_host_in_one_message(site):
 
 
 @pytest.mark.parametrize("route, why", [
-    ("misnamed", "another name"), ("stranger", "verified TLS"), ("badpipe", "")])
+    ("misnamed", "another name"), ("stranger", "verified TLS"), ("badpipe", ""),
+    ("wrong", "login at the relay failed"), ("wrongpipe", "login at the relay failed"),
+    ("nologin", "login at the relay failed")])
 def test_unverified_relay_gets_nothing(site, route, why):
     send(site, f"a@{route}.test")
     waiting, = site.mx.wait_for_deferred()

@@ -285,12 +285,25 @@ static int detach(struct work *w, struct wb_err *err)
     return code == EX_OK ? EX_OK : roll_back(w, code, err);
 }
 
+/* What waits for its next try would wait for long. */
+static void run_queue(struct work *w)
+{
+    const char *const argv[] = {"sendmail",
+                                wb_say(w->site.pool, "-C%s", w->site.cf_path),
+                                "-q", "-OMinQueueAge=0", NULL};
+    struct wb_run run = {.argv = argv};
+
+    if (wb_sm_daemon(&w->site) != 0)
+        wb_run(w->site.pool, &run, NULL);
+}
+
 static int drain(struct work *w, struct wb_err *err)
 {
     const struct timespec pause = {.tv_nsec = 250000000};
     unsigned quarters = 4 * w->request->wait_s;
     size_t left, told = 0;
 
+    run_queue(w);
     while ((left = wb_sm_queue_count(&w->site, MARKED)) > 0) {
         if (quarters == 0 || wb_apply_is_interrupted())
             return wb_err_set(

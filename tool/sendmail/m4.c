@@ -136,6 +136,19 @@ static void daemons(FILE *f, const struct wb_sendmail *s, struct wb_pool *pool,
                 socket_of(pool, s->conf, s->conf->socket));
 }
 
+/* A second pass has one recipient, which Sendmail would write into the header
+ * with its mark. */
+static void received(FILE *f)
+{
+    fputs("ifelse(index(defn(`_REC_TLS_'), `$?u'), `-1', `', "
+          "index(defn(`_REC_END_'), `$.$b'), `-1', `',\n"
+          "`define(`_REC_TLS_', patsubst(defn(`_REC_TLS_'), `\\$\\?u$', "
+          "`$?{wbMarked}; $|$?u'))"
+          "define(`_REC_END_', patsubst(defn(`_REC_END_'), `\\$\\.\\$b', "
+          "`$.$.$b'))')dnl\n",
+          f);
+}
+
 static void options(FILE *f, const struct wb_sendmail *s)
 {
     fprintf(f,
@@ -144,7 +157,8 @@ static void options(FILE *f, const struct wb_sendmail *s)
             "Kwbmail hash %s/mailertable\n"
             "Kwbauth hash %s/authinfo\n"
             "Kwbtls hash %s/tls\n"
-            "Kwbdequote dequote\n",
+            "Kwbdequote dequote\n"
+            "Kwbset macro\n",
             s->where, s->where, s->where);
     for (size_t i = 0; i < s->domains.count; i++)
         fprintf(f, "C{WbOwn}`%s'\n", s->domains.items[i]);
@@ -322,6 +336,8 @@ static void recipients(FILE *f, bool is_leaving)
             "# waybill: the mark is not for clients\n"
             "SWbCheckRcpt\n"
             "R$*\t$: $&{daemon_name} $| $>canonify $1\n"
+            "Rwaybill-again $| $+\t$: $(wbset {wbMarked} $@ 1 $) "
+            "waybill-again $| $1\n"
             "Rwaybill-loopback $| $+ . $- . waybill . invalid $*\t"
             "$: $(wbmail .$2.waybill.invalid $: ? $)\n"
             "Rwaybill-again $| $+ . again . $- . waybill . invalid $*\t"
@@ -345,6 +361,8 @@ static void recipients(FILE *f, bool is_leaving)
                        : "$#OK");
 }
 
+/* {auth_type} is what the client that sent the mail logged in by, until the
+ * login at the relay sets it anew: so it is cleared before that. */
 static void tls(FILE *f)
 {
     fputs("# waybill: TLS or none, by route\n"
@@ -358,6 +376,7 @@ static void tls(FILE *f)
           "SWbTls\n"
           "R$*\t$: $(wbtls $&h $: ? $) $| $1\n"
           "R?$*\t$@ ?\n"
+          "R$*\t$: $1 $(wbset {auth_type} $)\n"
           "Rmust $+ | $* $| OK\t$: must $1 $| OK\n"
           "Rmust $+ $| OK\t$: <$>WbName $1>\n"
           "R<OK>\t$@ OK\n"
@@ -370,6 +389,14 @@ static void tls(FILE *f)
           "R$*\t$: $1 $| $>WbTls $1\n"
           "R$* $| $#$*\t$#$2\n"
           "R$* $| OK\t$#OK\n"
+          "R$* $| $*\t$: $1\n"
+          "# waybill: without its login the relay would refuse the mail for "
+          "good\n"
+          "LOCAL_TLS_RCPT\n"
+          "R$*\t$: $1 $| <$(wbauth Route:$&h $: none $)> <$&{auth_type}>\n"
+          "R$* $| <none> <$*>\t$: $1\n"
+          "R$* $| <$+> <>\t$#error $@ 4.7.0 $: \"454 4.7.0 the login at the "
+          "relay failed\"\n"
           "R$* $| $*\t$: $1\n",
           f);
 }
@@ -386,6 +413,7 @@ const char *wb_sendmail_m4(const struct wb_sendmail *s, struct wb_pool *pool,
     if (shares_host(s))
         fputs("define(`confMCI_CACHE_SIZE', `0')dnl\n", t.file);
     daemons(t.file, s, pool, is_leaving);
+    received(t.file);
     options(t.file, s);
     mailers(t.file, s, pool);
     routing(t.file);
