@@ -86,7 +86,7 @@ class Site:
             self.mx = (self._sendmail(aliases) if way == "sendmail" else
                        self._postfix(aliases, main, services))
             self.waybill = lab.waybill(self.mx, self.configuration() + extra,
-                                       attach="before_queue" if way == "sendmail" else way,
+                                       attach=self.mx.attach(way),
                                        relayhosts=[self.sinks["default"].nexthop])
             self.sinks["lmtp"] = lab.lmtp("lmtp", self.waybill.lmtp_socket)
             self.mx.start()

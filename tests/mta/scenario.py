@@ -9,6 +9,7 @@ A scenario is a file in scenarios/. Its lines of comment say what happens:
     # header: NAME: VALUE               of the message sent last
     # expect: RECIPIENT at PLACE; key = value; ...
     # expect: RECIPIENT waits: REGEX    what the queue says of it
+    # sendmail: REGEX                   what Sendmail's says of the same
     # refused: TEXT                     by `waybill check`; nothing is sent
     # run: ARGUMENTS                    of waybill, as `presets gmail`
     # prints: TEXT
@@ -20,6 +21,7 @@ for TLS and A for a log-in), sender (of the envelope), from (the header), route
 {braces} in the configuration stand for what only the laboratory knows:
 
     {sink NAME}                    host and port of a relay without log-in
+    {port NAME}                    its port alone; other loopback addresses have none
     {relay NAME TLS [CERTIFICATE]} host, port and CA of a provider
     {open NAME TLS}                the same, but without log-in
     {ssl NAME}                     the same as ssl://HOST
@@ -46,6 +48,7 @@ class Sending:
     headers: list = field(default_factory=list)
     arrives: dict = field(default_factory=dict)   # recipient -> {key: value}
     waits: dict = field(default_factory=dict)     # recipient -> regex
+    sendmail: dict = field(default_factory=dict)  # the same in Sendmail's words
 
 
 @dataclass
@@ -69,7 +72,7 @@ def take_send(scenario, rest):
 def take_expect(scenario, rest):
     sending = scenario.sendings[-1]
     if found := re.fullmatch(r"(\S+) waits: (.+)", rest):
-        sending.waits[found[1]] = found[2]
+        sending.waits[found[1]] = sending.sendmail[found[1]] = found[2]
         return
     recipient, place, keys = re.fullmatch(r"(\S+) at (\w+)((?:; .+)?)", rest).groups()
     pairs = [key.split(" = ", 1) for key in keys.split("; ")[1:]]
@@ -80,6 +83,9 @@ def take(scenario, key, rest):
     """One line of comment."""
     if key == "send":
         take_send(scenario, rest)
+    elif key == "sendmail":
+        sending = scenario.sendings[-1]
+        sending.sendmail[list(sending.waits)[-1]] = rest
     elif key == "header":
         scenario.sendings[-1].headers.append(tuple(rest.split(": ", 1)))
     elif key == "expect":

@@ -12,14 +12,14 @@ ACCOUNTS = {"shop-one": "first password", "shop-two": "second:pass#word"}
 
 
 @pytest.fixture(scope="module")
-def provider(attach, programs):
-    """A Postfix with waybill, a provider, and what the provider got."""
+def provider(way, programs, sendmail_here):
+    """An MTA with waybill, a provider, and what the provider got."""
     need(AuthRelay.missing())
     with Lab() as lab:
         lab.got, lab.default = lab.sink("got"), lab.sink("default")
         lab.provider = lab.authrelay("provider", ACCOUNTS, lab.got)
-        lab.mx = lab.postfix("mx", main={"relayhost": lab.default.nexthop})
-        lab.waybill = lab.waybill(lab.mx, "", attach=attach,
+        lab.mx = lab.mta(way, "mx", relay=lab.default.nexthop, ca_file=lab.provider.ca_file)
+        lab.waybill = lab.waybill(lab.mx, "", attach=lab.mx.attach(way),
                                   relayhosts=[lab.default.nexthop])
         lab.waybill.configure(configuration(lab.provider, lab.waybill))
         lab.waybill.start()
@@ -96,6 +96,7 @@ def test_a_server_with_another_certificate_gets_nothing(provider):
     provider.got.clear()
     provider.waybill.configure(good.replace(str(provider.provider.ca_file), str(other)))
     try:
+        provider.mx.trust(other)
         provider.waybill.apply()
         provider.waybill.reload()
         provider.mx.send("info@keep.test", ["x@1.starttls.test"])
@@ -103,6 +104,7 @@ def test_a_server_with_another_certificate_gets_nothing(provider):
         assert provider.got.messages == []
     finally:
         provider.mx.empty_queue()
+        provider.mx.trust(provider.provider.ca_file)
         provider.waybill.configure(good)
         provider.waybill.apply()
         provider.waybill.reload()

@@ -11,7 +11,7 @@ import shutil
 
 import pytest
 
-from lab import AuthRelay, Lab, build_directory, free_port, letter
+from lab import AuthRelay, Lab, build_directory, letter
 from prerequisites import need
 from scenario import everything
 
@@ -28,21 +28,21 @@ SCENARIOS = everything()
 
 
 class World:
-    """One Postfix with waybill, and all that it may send to."""
+    """One MTA with waybill, and all that it may send to."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, kind):
         self.lab = lab
         self.sinks = {name: lab.sink(name) for name in (*SINKS, *RELAYS)}
         self.relays = {
             name: lab.authrelay(f"{name}-relay", accounts, self.sinks[name], sasl=sasl,
                                 mechanisms=mechanisms)
             for name, (sasl, mechanisms, accounts) in RELAYS.items()}
-        self.port = free_port()
-        self.mx = lab.postfix(
-            "mx", main={"relayhost": self.sinks["direct"].nexthop},
-            services=[f"127.0.0.1:{self.port} inet n - y - - smtpd"
-                      f" -o milter_macro_daemon_name={LISTENER}"])
-        self.waybill = lab.waybill(self.mx, "", relayhosts=[self.sinks["direct"].nexthop])
+        # Sendmail has one file of CAs for all relays
+        self.ca_file = lab.dir / "cas.pem"
+        self.ca_file.write_text("".join(r.ca_file.read_text() for r in self.relays.values()))
+        direct = self.sinks["direct"].nexthop
+        self.mx = lab.mta(kind, "mx", relay=direct, ca_file=self.ca_file, listeners=[LISTENER])
+        self.waybill = lab.waybill(self.mx, "", relayhosts=[direct])
         # the build may lie where the daemon's user cannot look
         shutil.copytree(build_directory() / "presets", self.waybill.dir / "presets")
         self.waybill.start()
@@ -57,11 +57,14 @@ class World:
 
     def configure(self, scenario):
         self.waybill.configure(
-            re.sub(r"\{((?:sink|nexthop|relay|open|ssl|account|password) [^{}]+)\}",
+            re.sub(r"\{((?:sink|port|nexthop|relay|open|ssl|account|password) [^{}]+)\}",
                    self.place, scenario.text))
 
     def _sink(self, name):
         return f'host = "[127.0.0.1]"  port = {self.sinks[name].port}'
+
+    def _port(self, name):
+        return str(self.sinks[name].port)
 
     def _nexthop(self, name):
         return self.sinks[name].nexthop
@@ -71,7 +74,7 @@ class World:
 
     def _relay(self, name, tls, certificate="good", login=True):
         relay = self.relays[name]
-        ca = "" if tls == "none" else f'  ca_file = "{relay.ca_file}"'
+        ca = "" if tls == "none" else f'  ca_file = "{self.ca_file}"'
         return f'host = "localhost"  port = {relay.port(tls, certificate, login=login)}{ca}'
 
     def _open(self, name, tls):
@@ -97,7 +100,7 @@ class World:
         if sending.by_sendmail:
             assert self.mx.sendmail(text, sender=sending.sender).returncode == 0
             return
-        port = self.port if sending.listener else None
+        port = self.mx.listeners[sending.listener] if sending.listener else None
         reply = self.mx.send(sending.sender, sending.recipients, text, port=port)
         assert set(reply.all_codes()) == {250}, reply
 
@@ -136,11 +139,11 @@ class World:
         }
 
 
-@pytest.fixture(scope="module")
-def running_world(programs):
+@pytest.fixture(scope="module", params=("postfix", "sendmail"))
+def running_world(request, programs, sendmail_here):
     need(*(AuthRelay.missing(sasl) for sasl, *_ in RELAYS.values()))
     with Lab() as lab:
-        yield World(lab)
+        yield World(lab, request.param)
 
 
 @pytest.fixture
@@ -160,8 +163,9 @@ def check_sending(world, sending):
         assert {key: facts[key] for key in expected} == expected
         assert "waybill.invalid" not in arrived[recipient][1].text
     reasons = {r["address"]: r["delay_reason"] for m in world.mx.queued() for r in m["recipients"]}
-    assert len(reasons) == len(sending.waits)
-    for recipient, wanted in sending.waits.items():
+    waits = sending.sendmail if world.mx.kind == "sendmail" else sending.waits
+    assert len(reasons) == len(waits)
+    for recipient, wanted in waits.items():
         reason, = (why for address, why in reasons.items() if address.startswith(recipient))
         assert re.search(wanted, reason), reason
 

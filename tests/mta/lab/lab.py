@@ -58,11 +58,13 @@ class Lab:
         server = self.adopt(Sendmail(self.dir / name, name, **options))
         return server.start() if start else server
 
-    def mta(self, kind, name, *, relay, start=True, **options):
-        """A Postfix or a Sendmail. relay: where it sends what has no other
-        way, a nexthop."""
-        if kind == "sendmail":
-            return self.sendmail(name, start=start, relay=relay, **options)
+    def mta(self, way, name, *, relay, ca_file=None, start=True, **options):
+        """A Sendmail if way is "sendmail", or else a Postfix. relay: where it
+        sends what has no other way, a nexthop; ca_file: what Sendmail, which
+        has but one for all relays, verifies them by; options: what both have,
+        as listeners and aliases."""
+        if way == "sendmail":
+            return self.sendmail(name, start=start, relay=relay, ca_file=ca_file, **options)
         return self.postfix(name, start=start, main={"relayhost": relay}, **options)
 
     def authrelay(self, name, accounts, sink, **options):

@@ -49,14 +49,17 @@ class Mta:
 
     connect(), sendmail(), start(), stop(), queued(), wait_until_empty(),
     wait_for_deferred(), flush(), empty_queue(); and for Waybill kind, group,
-    sockets, options() and being_installed_into().
+    outbound_mailer, sockets, written(), host(), options() and
+    being_installed_into().
     """
 
     LOCAL_USERS = ("games", "news")
 
-    def __init__(self, directory, name, domain):
+    def __init__(self, directory, name, domain, listeners=()):
+        """listeners: names of more SMTP services; listeners[name] is the port."""
         self.dir, self.name, self.domain = Path(directory), name, domain
         self.port = free_port()
+        self.listeners = {listener: free_port() for listener in listeners}
         self.etc, self.queue = self.dir / "etc", self.dir / "q"
         self.log = self.dir / "log" / "maillog"
         self.maildir = self.dir / "mail"
@@ -67,6 +70,15 @@ class Mta:
         path = self.dir / "forward" / user
         path.write_text(text)
         shutil.chown(path, user)
+
+    @staticmethod
+    def attach(way):
+        """What waybill.conf says of a way to attach waybill: the same, but in
+        Sendmail, which has one alone."""
+        return "before_queue" if way == "sendmail" else way
+
+    def trust(self, ca_file):
+        """Have what verifies all relays alike, where there is such a thing."""
 
     def environment(self):
         """What waybill's tool is told of this instance by its environment."""

@@ -55,14 +55,17 @@ class Postfix(Mta):
 
     kind = "postfix"
     group = "postfix"
+    outbound_mailer = "smtp"    # the {rcpt_mailer} of mail that leaves
 
     def __init__(self, directory, name, *, main=None, services=(), chroot="y",
-                 aliases=None, domain="mx.test"):
+                 aliases=None, domain="mx.test", listeners=()):
         """main: settings of main.cf; services: lines of master.cf; aliases:
         {"local name": "where to"}; chroot: as Debian has it for its daemons."""
-        super().__init__(directory, name, domain)
+        super().__init__(directory, name, domain, listeners)
         self._main = dict(main or {})
-        self._services = list(services)
+        self._services = list(services) + [
+            f"127.0.0.1:{port} inet n - {chroot} - - smtpd -o milter_macro_daemon_name={listener}"
+            for listener, port in self.listeners.items()]
         self._chroot = chroot
         self._aliases = dict(aliases or {})
 

@@ -1,8 +1,9 @@
 /* What a program that is preloaded with this sees of the machine: a host name
- * with a domain, and a system log that is a file.
+ * with a domain, a system log that is a file, and no host but localhost.
  *
- * Without a domain in its host's name sendmail waits for a minute, and it knows
- * no other log than syslog.
+ * Without a domain in its host's name sendmail waits for a minute; it knows no
+ * other log than syslog; and it asks name servers for localhost.DOMAIN and for
+ * the names of loopback addresses, which in a test nobody may have to answer.
  *
  * LAB_HOSTNAME: what gethostname() says; without it, the true name.
  * LAB_SYSLOG:   the file that syslog() appends to; without it, nothing is kept.
@@ -10,12 +11,17 @@
  *
  * They are read at once, since sendmail empties its environment. */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -46,6 +52,30 @@ int gethostname(char *name, size_t size)
     }
     snprintf(name, size, "%s", host[0] ? host : line);
     return 0;
+}
+
+struct hostent *gethostbyname2(const char *name, int family)
+{
+    static struct hostent *(*ask)(const char *, int);
+    bool is_ours = strncasecmp(name, "localhost", 9) == 0 &&
+                   (name[9] == '\0' || name[9] == '.');
+    if (!ask)
+        *(void **)&ask = dlsym(RTLD_NEXT, "gethostbyname2");
+    if (is_ours && family == AF_INET)
+        return ask("localhost", family);
+    h_errno = HOST_NOT_FOUND;
+    return NULL;
+}
+
+struct hostent *gethostbyaddr(const void *address, socklen_t size, int family)
+{
+    static struct hostent *(*ask)(const void *, socklen_t, int);
+    if (!ask)
+        *(void **)&ask = dlsym(RTLD_NEXT, "gethostbyaddr");
+    if (family == AF_INET && size == 4 && memcmp(address, "\177\0\0\1", 4) == 0)
+        return ask(address, size, family);
+    h_errno = HOST_NOT_FOUND;
+    return NULL;
 }
 
 /* One write a line, so that lines of several processes do not mix. */

@@ -54,7 +54,7 @@ FEATURE(`access_db', `hash -o -T<TMPF> {etc}/access')dnl
 FEATURE(`authinfo', `hash -o {etc}/authinfo')dnl
 FEATURE(`virtusertable', `hash -o {etc}/virtusertable')dnl
 DAEMON_OPTIONS(`Name=MTA, Addr=127.0.0.1, Port={port}, Family=inet')dnl
-{mc}\
+{daemons}{trust}{mc}\
 MAILER(`local')dnl
 MAILER(`smtp')dnl
 {mc_end}\
@@ -125,17 +125,18 @@ class Sendmail(Mta):
 
     kind = "sendmail"
     group = "root"
+    outbound_mailer = "esmtp"    # the {rcpt_mailer} of mail that leaves
 
-    def __init__(self, directory, name, *, relay=None, mc="", mc_end="", tables=None,
-                 aliases=None, domain="mx.test", log_level=9):
+    def __init__(self, directory, name, *, relay=None, ca_file=None, mc="", mc_end="",
+                 tables=None, aliases=None, domain="mx.test", listeners=(), log_level=9):
         """relay: where mail goes for which there is no other way, as a nexthop
-        of Postfix; mc: lines of sendmail.mc before MAILER(), mc_end: after;
+        of Postfix; ca_file: whom it trusts; mc: lines of sendmail.mc before MAILER(), mc_end: after;
         tables: {"mailertable": {key: value}}; aliases: {"local name": "where to"}."""
-        super().__init__(directory, name, domain)
+        super().__init__(directory, name, domain, listeners)
         self.mc, self.mc_end = self._smart_host(relay) + mc, mc_end
         self.tables = {table: dict((tables or {}).get(table, {}))
                        for table in ("mailertable", "access", "authinfo", "virtusertable")}
-        self.log_level = log_level
+        self.log_level, self.ca_file = log_level, ca_file
         self._aliases = dict(aliases or {})
         self._boxes = {user: user for user in self.LOCAL_USERS}
         self._process = None
@@ -165,7 +166,7 @@ class Sendmail(Mta):
     def _names(self):
         """What the {words} of the texts above mean."""
         return {"dir": self.dir, "etc": self.etc, "queue": self.queue, "port": self.port,
-                "domain": self.domain, "macros": MACROS, "maildir": self.maildir,
+                "trust": self._trust(), "daemons": self._daemons(), "domain": self.domain, "macros": MACROS, "maildir": self.maildir,
                 "log": self.log, "log_level": self.log_level, "mc": self.mc,
                 "mc_end": self.mc_end, "name": f"sendmail-{self.name}"}
 
@@ -203,6 +204,22 @@ class Sendmail(Mta):
     def mailbox_of(self, user, name):
         """A system user's mailbox, by a name of its own; before start()."""
         self._boxes[user] = name
+
+    def _trust(self):
+        if not self.ca_file:
+            return ""
+        return (f"define(`confCACERT', `{self.ca_file}')dnl\n"
+                f"define(`confCACERT_PATH', `{os.path.dirname(self.ca_file)}')dnl\n")
+
+    def _daemons(self):
+        return "".join(f"DAEMON_OPTIONS(`Name={name}, Addr=127.0.0.1, Port={port}, "
+                       "Family=inet')dnl\n" for name, port in self.listeners.items())
+
+    def trust(self, ca_file):
+        """See Mta; the daemon learns of it by the next `waybill apply`."""
+        self.ca_file = ca_file
+        self.write_mc()
+        self.make()
 
     def write_mc(self):
         """Write sendmail.mc anew, after self.mc or self.mc_end was changed."""
