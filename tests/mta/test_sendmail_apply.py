@@ -79,3 +79,115 @@ def test_default_way_by_mx_is_no_own_route(site):
     waybill.apply()
     mx.send("info@example.com", ["b@other.test"])
     assert bulk.wait_for(1, log=mx.log)[0].rcpt_to == ["b@other.test"]
+
+
+def state(mx):
+    """What an apply that fails leaves as it was, but for the time of building."""
+    files = {path.relative_to(mx.etc): path.read_bytes()
+             for path in sorted(mx.etc.rglob("*")) if path.is_file()}
+    return {name: b"\n".join(line for line in text.splitlines() if not line.startswith(b"#"))
+            if name.suffix == ".cf" else text
+            for name, text in files.items() if name.suffix != ".db"}
+
+
+def refused(waybill, *words, code=78):
+    done = waybill.apply(ok=None)
+    assert done.returncode == code, done.stderr
+    for word in words:
+        assert word in done.stderr
+    return done
+
+
+def test_modes_and_no_change_the_second_time(site):
+    _, mx, waybill, *_ = site
+    waybill.apply()
+    folder = mx.etc / "waybill/tables-1"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {p.stat().st_mode & 0o777 for p in folder.iterdir()} == {0o600}
+    assert {p.stat().st_uid for p in folder.iterdir()} == {0}
+    before, starts = state(mx), mx.reloads()
+    assert waybill.apply().stdout == ""
+    assert state(mx) == before and mx.reloads() == starts
+    assert not list(mx.etc.glob(".waybill-*"))
+
+
+def test_dry_run_and_print_change_nothing(site):
+    _, mx, waybill, *_ = site
+    before = state(mx)
+    assert "+Kwbmail" in waybill.apply("--dry-run").stdout
+    text = waybill.apply("--print").stdout
+    assert f"makemap hash {mx.etc}/waybill/mailertable" in text
+    assert state(mx) == before
+
+
+def test_tables_change_place(site):
+    """Old processes go on with the old tables; a third apply takes the first
+    folder again."""
+    _, mx, waybill, docomo, *_ = site
+    waybill.apply()
+    for folder in ("tables-2", "tables-1"):
+        waybill.configure(waybill.text + f"route {folder} {{ host = \"127.0.0.1\" "
+                          f"port = {docomo.port} max_recipients = 3 }}\n"
+                          f"rule {folder} {{ recipients = \"{folder}.test\" "
+                          f"route = {folder} }}\n")
+        waybill.apply()
+        waybill.reload()
+        assert f"/waybill/{folder}/mailertable" in (mx.etc / "waybill/waybill.m4").read_text()
+        mx.send("info@example.com", [f"a@{folder}.test"])
+        assert docomo.wait_for(1, log=mx.log)[0].rcpt_to == [f"a@{folder}.test"]
+        docomo.clear()
+
+
+def test_include_line_is_told(site):
+    _, mx, waybill, *_ = site
+    mc = mx.etc / "sendmail.mc"
+    line = f"sinclude(`{mx.etc}/waybill/waybill.m4')dnl"
+    mc.write_text(mc.read_text().replace(line, "dnl " + line))
+    mx.make()
+    before = state(mx)
+    refused(waybill, "does not include", line)
+    assert state(mx) == before
+
+
+def test_edited_cf_is_not_lost(site):
+    _, mx, waybill, *_ = site
+    with (mx.etc / "sendmail.cf").open("a") as cf:
+        cf.write("Down edit\n")
+    before = state(mx)
+    refused(waybill, "would lose")
+    assert state(mx) == before
+
+
+@pytest.mark.parametrize("own, word", [
+    ("LOCAL_RULE_0\nR$*\t$#error $@ 5.7.1 $: \"550 all\"\n", "would not take its way"),
+    ("MAILER_DEFINITIONS\nSWbEnvTo\nR$*\t$@ $1\n", "with waybill's mark"),
+    ("define(`confAUTH_OPTIONS'\n", "m4: ")])
+def test_what_cannot_work_is_refused(site, own, word):
+    _, mx, waybill, *_ = site
+    mx.mc_end = own
+    mx.write_mc()
+    mx.make(ok=None)
+    before = state(mx)
+    refused(waybill, word)
+    assert state(mx) == before
+
+
+def test_failing_build_is_taken_back(site):
+    _, mx, waybill, _, _, default = site
+    make = mx.etc / "Makefile"
+    make.write_text(make.read_text().replace("all: ", "all: never-made "))
+    before = state(mx)
+    refused(waybill, "never-made", "everything was put back", code=69)
+    after = {name: text for name, text in state(mx).items() if "tables-" not in str(name)}
+    assert after == before
+    mx.send("info@example.com", ["a@docomo.test"])
+    assert default.wait_for(1, log=mx.log)
+
+
+def test_taken_port_is_refused(site):
+    _, mx, waybill, _, bulk, _ = site
+    before, text = state(mx), waybill.conf.read_text()
+    waybill.conf.write_text(text.replace(f"127.0.0.1:{waybill.loopback_port}",
+                                         f"127.0.0.1:{bulk.port}"))
+    refused(waybill, "loopback_listener", "another program listens")
+    assert state(mx) == before

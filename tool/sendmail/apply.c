@@ -32,6 +32,7 @@ struct work {
     struct wb_sm_site site;
     struct wb_sendmail next; /* with the tables in their new folder */
     struct wb_files files;
+    bool is_restarted; /* the daemon was told of what is installed */
 };
 
 static int make(struct work *w, const char *where, bool is_leaving,
@@ -96,6 +97,17 @@ static int check_trust(struct work *w, const char *cf, struct wb_err *err)
     return EX_OK;
 }
 
+static int check_listener(struct work *w, const char *option,
+                          const char *listener, struct wb_err *err)
+{
+    return wb_sm_is_taken(&w->site, listener)
+               ? wb_err_set(err, EX_CONFIG,
+                            "%s: another program listens at %s; a free port "
+                            "is right",
+                            option, listener)
+               : EX_OK;
+}
+
 static int check(struct work *w, struct wb_err *err)
 {
     int code = wb_sm_site_check_include(&w->site, err);
@@ -103,6 +115,12 @@ static int check(struct work *w, struct wb_err *err)
 
     if (code == EX_OK)
         code = wb_sm_site_check_cf(&w->site, err);
+    if (code == EX_OK)
+        code = check_listener(w, "loopback_listener",
+                              w->conf->loopback_listener, err);
+    if (code == EX_OK)
+        code =
+            check_listener(w, "again_listener", w->conf->again_listener, err);
     if (code == EX_OK)
         code = rehearse(w, err);
     if (code == EX_OK)
@@ -183,7 +201,7 @@ static int roll_back(struct work *w, int why, struct wb_err *err)
     if (code == EX_OK && site->cf != NULL)
         code =
             wb_file_write(site->pool, site->cf_path, site->cf, 0644, &second);
-    if (code == EX_OK && !w->request->no_reload)
+    if (code == EX_OK && w->is_restarted)
         code = wb_sm_daemon_restart(site, NULL, &second);
     return wb_err_set(err, why,
                       code == EX_OK
@@ -201,7 +219,8 @@ static int build(struct work *w, const struct wb_sendmail *proof,
 
     if (code == EX_OK)
         code = wb_sm_prove(&w->site, w->site.cf_path, proof, err);
-    if (code == EX_OK && !w->request->no_reload)
+    w->is_restarted = code == EX_OK && !w->request->no_reload;
+    if (w->is_restarted)
         code = wb_sm_daemon_restart(&w->site, listener, err);
     return code;
 }

@@ -28,28 +28,52 @@ int wb_sm_daemon(struct wb_sm_site *site)
     return pid > 1 && kill((pid_t)pid, 0) == 0 ? (int)pid : 0;
 }
 
-static bool listens(struct wb_pool *pool, const char *listener)
+/* Connect to a listener of the configuration. Returns -1 when nobody is
+ * there. */
+static int reach(struct wb_pool *pool, const char *listener)
 {
     const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
                                    .ai_socktype = SOCK_STREAM};
     struct addrinfo *place = NULL;
-    bool is_there = false;
     int fd;
 
     if (getaddrinfo(wb_postfix_listener_host(pool, listener),
                     strrchr(listener, ':') + 1, &hints, &place) != 0)
-        return false;
+        return -1;
     fd = socket(place->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0) {
-        char octet;
-
-        /* the greeting: a socket of the old daemon may be closing */
-        is_there = connect(fd, place->ai_addr, place->ai_addrlen) == 0 &&
-                   recv(fd, &octet, 1, 0) == 1 && octet == '2';
+    if (fd >= 0 && connect(fd, place->ai_addr, place->ai_addrlen) != 0) {
         close(fd);
+        fd = -1;
     }
     freeaddrinfo(place);
+    return fd;
+}
+
+/* The greeting must come: a socket of the old daemon may be closing. */
+static bool listens(struct wb_pool *pool, const char *listener)
+{
+    int fd = reach(pool, listener);
+    char octet;
+    bool is_there = fd >= 0 && recv(fd, &octet, 1, 0) == 1 && octet == '2';
+
+    if (fd >= 0)
+        close(fd);
     return is_there;
+}
+
+bool wb_sm_is_taken(struct wb_sm_site *site, const char *listener)
+{
+    const char *ours = wb_say(site->pool, "Addr=%s, Port=%s,",
+                              wb_postfix_listener_host(site->pool, listener),
+                              strrchr(listener, ':') + 1);
+    int fd;
+
+    if (site->m4_text != NULL && strstr(site->m4_text, ours) != NULL)
+        return false;
+    fd = reach(site->pool, listener);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
 }
 
 enum { START_QUARTERS = 120 };

@@ -150,6 +150,7 @@ static void received(FILE *f)
           f);
 }
 
+/* Class P: names that are never looked up in the DNS. */
 static void options(FILE *f, const struct wb_sendmail *s)
 {
     fprintf(f,
@@ -159,7 +160,8 @@ static void options(FILE *f, const struct wb_sendmail *s)
             "Kwbauth hash %s/authinfo\n"
             "Kwbtls hash %s/tls\n"
             "Kwbdequote dequote\n"
-            "Kwbset macro\n",
+            "Kwbset macro\n"
+            "CPwaybill.invalid\n",
             s->where, s->where, s->where);
     for (size_t i = 0; i < s->domains.count; i++)
         fprintf(f, "C{WbOwn}`%s'\n", s->domains.items[i]);

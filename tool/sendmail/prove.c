@@ -49,6 +49,7 @@ static const char *next_answer(const char *text, const char *ruleset)
 static int check_answers(const struct wb_sendmail *s, struct wb_pool *pool,
                          const char *text, struct wb_err *err)
 {
+    static const char plain[] = "probe < @ example . com . >";
     size_t probes = s->way_count * s->conf->secret.count;
     const char *at = text;
 
@@ -65,7 +66,7 @@ static int check_answers(const struct wb_sendmail *s, struct wb_pool *pool,
                               s->ways[i % s->way_count].route->name);
     }
     at = next_answer(text, "WbEnvTo");
-    if (at == NULL || strncmp(at, "probe < @ example . com .", 25) != 0)
+    if (at == NULL || strncmp(at, plain, strlen(plain)) != 0)
         return wb_err_set(err, EX_CONFIG,
                           "recipients would leave with waybill's mark: is "
                           "WbEnvTo defined elsewhere, too?");

@@ -245,6 +245,11 @@ static int make_map(struct wb_sm_site *site, const char *path, const char *cf,
     if (code == EX_OK && run.status != 0)
         code = wb_err_set(err, EX_UNAVAILABLE, "makemap: %s",
                           wb_run_errors(site->pool, &run));
+    /* makemap gives it to TrustedUser, and one has passwords */
+    if (code == EX_OK &&
+        chown(wb_say(site->pool, "%s.db", path), geteuid(), getegid()) != 0)
+        code =
+            wb_err_set(err, EX_CANTCREAT, "%s.db: %s", path, strerror(errno));
     return code;
 }
 

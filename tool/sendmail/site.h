@@ -72,6 +72,9 @@ int wb_sm_prove(struct wb_sm_site *site, const char *path,
 /* daemon.c: the running daemon; 0: none. */
 int wb_sm_daemon(struct wb_sm_site *site);
 
+/* Does somebody else listen where waybill is to, "127.0.0.1:10028"? */
+bool wb_sm_is_taken(struct wb_sm_site *site, const char *listener);
+
 /* Have it start anew, and wait until it takes mail at listener (NULL: until it
  * was told). Returns EX_OK or EX_UNAVAILABLE with *err. */
 int wb_sm_daemon_restart(struct wb_sm_site *site, const char *listener,

@@ -14,6 +14,7 @@ Kwbauth hash /TMP/etc/waybill/authinfo
 Kwbtls hash /TMP/etc/waybill/tls
 Kwbdequote dequote
 Kwbset macro
+CPwaybill.invalid
 MAILER_DEFINITIONS
 # waybill: a recipient without its mark
 SWbEnvTo

@@ -16,6 +16,7 @@ Kwbauth hash /TMP/etc/waybill/authinfo
 Kwbtls hash /TMP/etc/waybill/tls
 Kwbdequote dequote
 Kwbset macro
+CPwaybill.invalid
 C{WbOwn}`return.example.com'
 C{WbOwn}`mailform.example.com'
 C{WbOwn}`forms.example.org'
