@@ -9,12 +9,15 @@ ifelse(defn(`_DPO_'), `', `DAEMON_OPTIONS(`Name=MTA')')dnl
 DAEMON_OPTIONS(`Name=waybill-loopback, Family=inet, Addr=127.0.0.1, Port=10028, InputMailFilters=waybill')dnl
 DAEMON_OPTIONS(`Name=waybill-again, Family=inet, Addr=127.0.0.1, Port=10029, InputMailFilters=waybill')dnl
 INPUT_MAIL_FILTER(`waybill', `S=unix:/run/waybill/milter.sock, F=T, T=C:30s;S:30s;R:1m;E:5m')dnl
+ifelse(index(defn(`_REC_TLS_'), `$?u'), `-1', `', index(defn(`_REC_END_'), `$.$b'), `-1', `',
+`define(`_REC_TLS_', patsubst(defn(`_REC_TLS_'), `\$\?u$', `$?{wbMarked}; $|$?u'))define(`_REC_END_', patsubst(defn(`_REC_END_'), `\$\.\$b', `$.$.$b'))')dnl
 LOCAL_CONFIG
 # waybill: its tables, and the domains whose mail it takes in
 Kwbmail hash /TMP/etc/waybill/mailertable
 Kwbauth hash /TMP/etc/waybill/authinfo
 Kwbtls hash /TMP/etc/waybill/tls
 Kwbdequote dequote
+Kwbset macro
 O SetCertAltnames=True
 MAILER_DEFINITIONS
 # waybill: a recipient without its mark
@@ -65,6 +68,7 @@ LOCAL_RULESETS
 # waybill: the mark is not for clients
 SWbCheckRcpt
 R$*	$: $&{daemon_name} $| $>canonify $1
+Rwaybill-again $| $+	$: $(wbset {wbMarked} $@ 1 $) waybill-again $| $1
 Rwaybill-loopback $| $+ . $- . waybill . invalid $*	$: $(wbmail .$2.waybill.invalid $: ? $)
 Rwaybill-again $| $+ . again . $- . waybill . invalid $*	$: $(wbmail .again.$2.waybill.invalid $: ? $)
 Rwaybill-again $| $*	$#error $@ 5.1.2 $: "550 5.1.2 only second passes come this way"
@@ -89,6 +93,7 @@ R/ $+ / $+	$@ $>WbName / $2
 SWbTls
 R$*	$: $(wbtls $&h $: ? $) $| $1
 R?$*	$@ ?
+R$*	$: $1 $(wbset {auth_type} $)
 Rmust $+ | $* $| OK	$: must $1 $| OK
 Rmust $+ $| OK	$: <$>WbName $1>
 R<OK>	$@ OK
@@ -99,5 +104,11 @@ LOCAL_TLS_SERVER
 R$*	$: $1 $| $>WbTls $1
 R$* $| $#$*	$#$2
 R$* $| OK	$#OK
+R$* $| $*	$: $1
+# waybill: without its login the relay would refuse the mail for good
+LOCAL_TLS_RCPT
+R$*	$: $1 $| <$(wbauth Route:$&h $: none $)> <$&{auth_type}>
+R$* $| <none> <$*>	$: $1
+R$* $| <$+> <>	$#error $@ 4.7.0 $: "454 4.7.0 the login at the relay failed"
 R$* $| $*	$: $1
 divert(0)dnl
