@@ -110,6 +110,8 @@ static const char *socket_of(struct wb_pool *pool, const struct wb_conf *conf,
                       (void *)(uintptr_t)wb_conf_queue_path(conf, pool, rest)));
 }
 
+/* waybill's two listeners and the milter, which is not at the site's own
+ * listeners any more when it is taken out. */
 static void daemons(FILE *f, const struct wb_sendmail *s, struct wb_pool *pool,
                     bool is_leaving)
 {
@@ -123,17 +125,16 @@ static void daemons(FILE *f, const struct wb_sendmail *s, struct wb_pool *pool,
         const char *host = wb_postfix_listener_host(pool, listeners[i]);
 
         fprintf(f,
-                "DAEMON_OPTIONS(`Name=%s, Family=%s, Addr=%s, Port=%s"
-                "%s')dnl\n",
+                "DAEMON_OPTIONS(`Name=%s, Family=%s, Addr=%s, Port=%s, "
+                "InputMailFilters=waybill')dnl\n",
                 names[i], strchr(host, ':') != NULL ? "inet6" : "inet", host,
-                strrchr(listeners[i], ':') + 1,
-                is_leaving ? "" : ", InputMailFilters=waybill");
+                strrchr(listeners[i], ':') + 1);
     }
-    if (!is_leaving)
-        fprintf(f,
-                "INPUT_MAIL_FILTER(`waybill', `S=%s, F=T, "
-                "T=C:30s;S:30s;R:1m;E:5m')dnl\n",
-                socket_of(pool, s->conf, s->conf->socket));
+    fprintf(f,
+            "%s(`waybill', `S=%s, F=T, "
+            "T=C:30s;S:30s;R:1m;E:5m')dnl\n",
+            is_leaving ? "MAIL_FILTER" : "INPUT_MAIL_FILTER",
+            socket_of(pool, s->conf, s->conf->socket));
 }
 
 /* A second pass has one recipient, which Sendmail would write into the header
@@ -349,6 +350,7 @@ static void recipients(FILE *f, bool is_leaving)
             "R$* $| $* waybill . invalid $*\t$#error $@ 5.1.2 $: "
             "\"550 5.1.2 no such domain\"\n"
             "R?\t$#error $@ 5.1.2 $: \"550 5.1.2 no such domain\"\n"
+            "Rwaybill-loopback $| $* < @ $={WbOwn} $* > $*\t$#OK\n"
             "R$* $| $* < @ $={WbOwn} . > $*\t%s\n"
             "R$* $| $* < @ $={WbOwn} > $*\t%s\n"
             "SLocal_check_rcpt\n"
