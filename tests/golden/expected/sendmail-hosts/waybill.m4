@@ -76,6 +76,7 @@ Rgone	$#OK
 Rwb-again : $*	$#OK
 R$* $| $* waybill . invalid $*	$#error $@ 5.1.2 $: "550 5.1.2 no such domain"
 R?	$#error $@ 5.1.2 $: "550 5.1.2 no such domain"
+Rwaybill-loopback $| $* < @ $={WbOwn} $* > $*	$#OK
 R$* $| $* < @ $={WbOwn} . > $*	$#OK
 R$* $| $* < @ $={WbOwn} > $*	$#OK
 SLocal_check_rcpt
