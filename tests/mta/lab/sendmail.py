@@ -267,10 +267,13 @@ class Sendmail(Mta):
 
     @contextmanager
     def being_installed_into(self):
-        """Around `waybill apply`: on return a new sendmail listens, if it was
-        started anew."""
+        """Around `waybill apply`: on return a sendmail that has read the new
+        files listens, if there are any."""
+        before, reloads = (self.etc / "sendmail.cf").read_text(), self.reloads()
         yield
-        if self.running:
+        if self.running and (self.etc / "sendmail.cf").read_text() != before:
+            wait_for(f"restart of Sendmail {self.name}", lambda: self.reloads() > reloads,
+                     log=self.log)
             self._wait_for_ports()
 
     # its life
@@ -352,16 +355,18 @@ class Sendmail(Mta):
             except FileNotFoundError:    # it was delivered meanwhile
                 continue
             name = path.name[2:]
+            why = "".join(line[1:] for line in text.splitlines() if line.startswith("M"))
             addresses = [line.partition(":")[2].strip().removeprefix("<").removesuffix(">")
                          for line in text.splitlines() if line.startswith("R")]
             found.append({
                 "queue_id": name, "queue_name": "active" if inode in held else "deferred",
-                "recipients": [{"address": a, "delay_reason": self._reason(name, a)}
+                "recipients": [{"address": a, "delay_reason": f"{self._logged(name, a)}; {why}"}
                                for a in addresses]})
         return found
 
-    def _reason(self, queue_id, address):
-        """Why a recipient waits, by the log."""
+    def _logged(self, queue_id, address):
+        """Why a recipient waits, by the log. Of a mailer that was not asked it
+        has nothing; the queue file has one reason, for all recipients."""
         among = re.compile(rf": {queue_id}: to=(?:.*,)?<?{re.escape(address)}>?,.*stat=(.*)")
         found = [m[1] for line in self.log_lines(queue_id, "stat=") if (m := among.search(line))]
         return found[-1] if found else ""
@@ -384,7 +389,7 @@ class Sendmail(Mta):
         def probe():
             queue = self.queued()
             done = [m for m in queue if m["queue_name"] == "deferred"
-                    and all(r["delay_reason"] for r in m["recipients"])]
+                    and all(len(r["delay_reason"]) > 2 for r in m["recipients"])]
             return done if len(done) == len(queue) >= count else None
         return wait_for(f"{count} deferred messages in {self.name}", probe, timeout, self.log)
 
