@@ -118,6 +118,12 @@ void wb_sendmail_check_route(struct wb_checker *c,
             c, wb_raw_find(raw, "concurrency"),
             "Sendmail has no limit of connections for a route; leave it "
             "out, or take mta = postfix");
+    if (r->tls == WB_TLS_STARTTLS && r->host && *r->host == '[')
+        wb_option_tell(c, wb_raw_find(raw, "host"),
+                       "\"%s\" is an address, and with tls = starttls "
+                       "Sendmail looks for a name in the certificate; the "
+                       "relay's name, or tls = tls, is right",
+                       r->host);
     check_words(c, raw, files);
     check_ca_file(c, raw, r);
 }
@@ -136,6 +142,9 @@ const char *wb_sendmail_fallback_fault(const struct wb_conf *conf,
     if (route->tls == WB_TLS_IMPLICIT)
         return "cannot be tried: with tls = tls Sendmail reaches one host "
                "only; leave it out";
+    if (route->tls == WB_TLS_STARTTLS && *relay->host == '[')
+        return "is an address, and with tls = starttls Sendmail looks for a "
+               "name in the certificate; the relay's name is right";
     if (relay->port != route->port)
         return "has another port than its route, and Sendmail has one for "
                "all hosts of a mailer; the same port is right";

@@ -23,6 +23,11 @@ struct wb_mta_tools {
      * Returns its exit status, with *err. */
     int (*apply)(const struct wb_conf *conf, struct wb_pool *pool,
                  const struct wb_apply_request *request, struct wb_err *err);
+
+    /* Do the installed tables know a key's label? Where there are none, all.
+     * Returns EX_OK, or what reading them returned, with *err. */
+    int (*knows_label)(const struct wb_conf *conf, struct wb_pool *pool,
+                       const char *label, bool *is_known, struct wb_err *err);
 };
 
 extern const struct wb_mta_tools wb_postfix_tools, wb_sendmail_tools;

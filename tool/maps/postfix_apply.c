@@ -141,4 +141,19 @@ static int run_all(const struct wb_conf *conf, struct wb_pool *pool,
     return code;
 }
 
-const struct wb_mta_tools wb_postfix_tools = {files, run_all};
+static int knows_label(const struct wb_conf *conf, struct wb_pool *pool,
+                       const char *label, bool *is_known, struct wb_err *err)
+{
+    char *tables;
+    int code = wb_file_read(
+        pool, wb_say(pool, "%s/waybill/strip.pcre", conf->mta_config), &tables,
+        err);
+
+    *is_known =
+        code == EX_OK &&
+        (tables == NULL ||
+         strstr(tables, wb_say(pool, "\\.%s\\.waybill\\.", label)) != NULL);
+    return code;
+}
+
+const struct wb_mta_tools wb_postfix_tools = {files, run_all, knows_label};

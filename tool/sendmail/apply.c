@@ -223,6 +223,57 @@ static int install(struct work *w, struct wb_err *err)
     return code == EX_OK ? EX_OK : roll_back(w, code, err);
 }
 
+static int read_mailertable(const struct wb_sm_site *site, char **out,
+                            struct wb_err *err)
+{
+    *out = NULL;
+    return site->tables == NULL
+               ? EX_OK
+               : wb_file_read(
+                     site->pool,
+                     wb_say(site->pool, "%s/mailertable", site->tables), out,
+                     err);
+}
+
+/* Each label has a row for itself. */
+static bool is_label_in(const struct wb_sm_site *site, const char *tables,
+                        const char *label)
+{
+    return strstr(tables, wb_say(site->pool, "\n.%s." WB_SUFFIX_DOMAIN "\t",
+                                 label)) != NULL;
+}
+
+/* Refuse to retire a label that queued mail still bears: it would bounce. */
+static int check_labels(struct work *w, struct wb_err *err)
+{
+    static const char row[] = "." WB_SUFFIX_DOMAIN "\tgone\n";
+    struct wb_sm_site *site = &w->site;
+    char *was;
+    int code = read_mailertable(site, &was, err);
+
+    for (const char *at = was;
+         code == EX_OK && at != NULL && (at = strstr(at, row)) != NULL; at++) {
+        size_t end = (size_t)(at - was);
+        const char *label =
+                       wb_slice(site->pool, was, end - WB_LABEL_OCTETS, end),
+                   *mark;
+        size_t count;
+
+        if (is_label_in(site, w->files.items[1].text, label))
+            continue;
+        mark = wb_say(site->pool, ".%s." WB_SUFFIX_DOMAIN, label);
+        count = wb_sm_queue_count(site, mark);
+        if (count > 0)
+            code = wb_err_set(err, EX_TEMPFAIL,
+                              "%zu queued message%s marked under a key that "
+                              "secret_file no longer has, and would bounce; "
+                              "keep that key as a later line until the queue "
+                              "has drained",
+                              count, count == 1 ? " is" : "s are");
+    }
+    return code;
+}
+
 static void print(const struct work *w)
 {
     const struct wb_sm_site *site = &w->site;
@@ -262,6 +313,8 @@ static int apply(struct work *w, struct wb_err *err)
     if (code == EX_OK && !is_same)
         code = show_diff(w, err);
     fflush(stdout);
+    if (code == EX_OK)
+        code = check_labels(w, err);
     if (code != EX_OK || w->request->dry_run || is_same)
         return code;
     if (wb_apply_is_interrupted())
@@ -384,4 +437,18 @@ static int run(const struct wb_conf *conf, struct wb_pool *pool,
     return code;
 }
 
-const struct wb_mta_tools wb_sendmail_tools = {files, run};
+static int knows_label(const struct wb_conf *conf, struct wb_pool *pool,
+                       const char *label, bool *is_known, struct wb_err *err)
+{
+    struct wb_sm_site site;
+    char *tables = NULL;
+    int code = wb_sm_site_open(pool, conf->mta_config, &site, err);
+
+    if (code == EX_OK)
+        code = read_mailertable(&site, &tables, err);
+    *is_known =
+        code == EX_OK && (tables == NULL || is_label_in(&site, tables, label));
+    return code;
+}
+
+const struct wb_mta_tools wb_sendmail_tools = {files, run, knows_label};
