@@ -319,6 +319,9 @@ class Sendmail(Mta):
             return not self.workers()
         wait_for(f"end of Sendmail {self.name}", are_gone)
 
+    def master_pid(self):
+        return self._process.pid if self._process else None
+
     def reload(self):
         """Make it read its files anew, as by `make restart`."""
         before = self.reloads()
