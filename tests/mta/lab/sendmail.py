@@ -15,6 +15,7 @@ import subprocess
 from contextlib import contextmanager
 
 from .basics import ROOT, LabError, build_directory, listens, run, tail, wait_for
+from .cyrus import CyrusSasl
 from .mta import Mta
 
 UNPACKED = ROOT / "build" / "unpacked"
@@ -54,7 +55,7 @@ FEATURE(`access_db', `hash -o -T<TMPF> {etc}/access')dnl
 FEATURE(`authinfo', `hash -o {etc}/authinfo')dnl
 FEATURE(`virtusertable', `hash -o {etc}/virtusertable')dnl
 DAEMON_OPTIONS(`Name=MTA, Addr=127.0.0.1, Port={port}, Family=inet')dnl
-{daemons}{trust}{mc}\
+{daemons}{logins}{trust}{mc}\
 MAILER(`local')dnl
 MAILER(`smtp')dnl
 {mc_end}\
@@ -128,11 +129,15 @@ class Sendmail(Mta):
     outbound_mailer = "esmtp"    # the {rcpt_mailer} of mail that leaves
 
     def __init__(self, directory, name, *, relay=None, ca_file=None, mc="", mc_end="",
-                 tables=None, aliases=None, domain="mx.test", listeners=(), log_level=9):
+                 tables=None, aliases=None, domain="mx.test", listeners=(), accounts=(),
+                 log_level=9):
         """relay: where mail goes for which there is no other way, as a nexthop
         of Postfix; ca_file: whom it trusts; mc: lines of sendmail.mc before MAILER(), mc_end: after;
-        tables: {"mailertable": {key: value}}; aliases: {"local name": "where to"}."""
+        tables: {"mailertable": {key: value}}; aliases: {"local name": "where to"};
+        accounts: who may log in, by log_in()."""
         super().__init__(directory, name, domain, listeners)
+        self.sasl = CyrusSasl(self.etc / "sasl", domain, {a: f"of {a}" for a in accounts}, "PLAIN",
+                              program="Sendmail") if accounts else None
         self.mc, self.mc_end = self._smart_host(relay) + mc, mc_end
         self.tables = {table: dict((tables or {}).get(table, {}))
                        for table in ("mailertable", "access", "authinfo", "virtusertable")}
@@ -166,7 +171,7 @@ class Sendmail(Mta):
     def _names(self):
         """What the {words} of the texts above mean."""
         return {"dir": self.dir, "etc": self.etc, "queue": self.queue, "port": self.port,
-                "trust": self._trust(), "daemons": self._daemons(), "domain": self.domain, "macros": MACROS, "maildir": self.maildir,
+                "logins": self._logins(), "trust": self._trust(), "daemons": self._daemons(), "domain": self.domain, "macros": MACROS, "maildir": self.maildir,
                 "log": self.log, "log_level": self.log_level, "mc": self.mc,
                 "mc_end": self.mc_end, "name": f"sendmail-{self.name}"}
 
@@ -210,6 +215,12 @@ class Sendmail(Mta):
             return ""
         return (f"define(`confCACERT', `{self.ca_file}')dnl\n"
                 f"define(`confCACERT_PATH', `{os.path.dirname(self.ca_file)}')dnl\n")
+
+    def _logins(self):
+        if not self.sasl:
+            return ""
+        return ("define(`confAUTH_MECHANISMS', `PLAIN')dnl\nTRUST_AUTH_MECH(`PLAIN')dnl\n"
+                f"LOCAL_CONFIG\nESASL_CONF_PATH={self.sasl.dir}\n")
 
     def _daemons(self):
         return "".join(f"DAEMON_OPTIONS(`Name={name}, Addr=127.0.0.1, Port={port}, "
@@ -285,6 +296,8 @@ class Sendmail(Mta):
     def start(self):
         if not (self.etc / "sendmail.cf").exists():
             self.write()
+            if self.sasl:
+                self.sasl.start()
         with self.log.open("a") as log:
             self._process = subprocess.Popen([self.dir / "bin/sendmail", "-bD"],
                                              stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -358,7 +371,7 @@ class Sendmail(Mta):
             except FileNotFoundError:    # it was delivered meanwhile
                 continue
             name = path.name[2:]
-            why = "".join(line[1:] for line in text.splitlines() if line.startswith("M"))
+            why = next((line[1:] for line in text.splitlines() if line.startswith("M")), "")
             addresses = [line.partition(":")[2].strip().removeprefix("<").removesuffix(">")
                          for line in text.splitlines() if line.startswith("R")]
             found.append({
@@ -433,6 +446,10 @@ class Sendmail(Mta):
                             timeout=60, source_address=source)
         smtp.ehlo()
         return smtp
+
+    def log_in(self, smtp, account):
+        """From now on that connection is this account's."""
+        smtp.login(account, f"of {account}")
 
     def sendmail(self, text, *arguments, sender=None, recipients=()):
         """Submit by sendmail(1); without recipients it reads them from the
