@@ -49,8 +49,7 @@ class Mta:
 
     connect(), log_in(), sendmail(), start(), stop(), queued(), wait_until_empty(),
     wait_for_deferred(), flush(), empty_queue(); and for Waybill kind, group,
-    outbound_mailer, sockets, written(), host(), options() and
-    being_installed_into().
+    outbound_mailer, sockets, written(), options() and being_installed_into().
     """
 
     LOCAL_USERS = ("games", "news")

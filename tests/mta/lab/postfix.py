@@ -152,10 +152,6 @@ class Postfix(Mta):
         """How waybill.conf says it."""
         return socket
 
-    def host(self, nexthop):
-        """What the MTA tells a milter of a nexthop ({rcpt_host})."""
-        return nexthop
-
     def options(self):
         """What waybill.conf says of this instance alone."""
         return (f'queue_directory = "{self.queue}"\n'

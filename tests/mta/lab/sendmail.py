@@ -17,108 +17,13 @@ from contextlib import contextmanager
 from .basics import ROOT, LabError, build_directory, listens, run, tail, wait_for
 from .cyrus import CyrusSasl
 from .mta import Mta
+from .sendmailtexts import (COMMAND, DELIVER, MAKEFILE, OWN_CONFIGURATION, SENDMAIL_MC,
+                            SUBMIT_MC)
 
 UNPACKED = ROOT / "build" / "unpacked"
 PROGRAMS = UNPACKED / "usr/libexec/sendmail"
 MACROS = UNPACKED / "usr/share/sendmail/cf"
 PRELOAD = ROOT / "tests/mta/lab/preload.c"
-
-# What stays the same for each instance is said in words of the site's own
-# sendmail.mc; what a test adds stands before MAILER(), where an admin has it.
-SENDMAIL_MC = """\
-include(`{macros}/m4/cf.m4')dnl
-define(`MAIL_SETTINGS_DIR', `{etc}/')dnl
-define(`QUEUE_DIR', `{queue}')dnl
-define(`STATUS_FILE', `{dir}/run/statistics')dnl
-define(`ALIAS_FILE', `{etc}/aliases')dnl
-define(`HELP_FILE', `{etc}/helpfile')dnl
-define(`LOCAL_MAILER_PATH', `/bin/sh')dnl
-define(`LOCAL_MAILER_ARGS', `sh {dir}/bin/deliver $u')dnl
-define(`LOCAL_MAILER_FLAGS', `SPhn9')dnl
-OSTYPE(`bsd4.4')dnl
-define(`confDOMAIN_NAME', `{domain}')dnl
-define(`confPID_FILE', `{dir}/run/sendmail.pid')dnl
-define(`confSERVICE_SWITCH_FILE', `{etc}/service.switch')dnl
-define(`confFORWARD_PATH', `{dir}/forward/$u')dnl
-define(`confDONT_PROBE_INTERFACES', `True')dnl
-define(`confDONT_BLAME_SENDMAIL', `TrustStickyBit')dnl
-define(`confTO_IDENT', `0')dnl
-define(`confMIN_FREE_BLOCKS', `0')dnl
-define(`confQUEUE_LA', `200')dnl
-define(`confREFUSE_LA', `300')dnl
-define(`confLOG_LEVEL', `{log_level}')dnl
-FEATURE(`no_default_msa')dnl
-FEATURE(`nocanonify')dnl
-FEATURE(`accept_unresolvable_domains')dnl
-FEATURE(`mailertable', `hash -o {etc}/mailertable')dnl
-FEATURE(`access_db', `hash -o -T<TMPF> {etc}/access')dnl
-FEATURE(`authinfo', `hash -o {etc}/authinfo')dnl
-FEATURE(`virtusertable', `hash -o {etc}/virtusertable')dnl
-DAEMON_OPTIONS(`Name=MTA, Addr=127.0.0.1, Port={port}, Family=inet')dnl
-{daemons}{logins}{trust}{mc}\
-MAILER(`local')dnl
-MAILER(`smtp')dnl
-{mc_end}\
-sinclude(`{etc}/waybill/waybill.m4')dnl
-"""
-
-# What sendmail(1) is: it hands its mail to the daemon.
-SUBMIT_MC = """\
-include(`{macros}/m4/cf.m4')dnl
-define(`confCF_VERSION', `Submit')dnl
-define(`__OSTYPE__', `')dnl
-define(`MAIL_SETTINGS_DIR', `{etc}/')dnl
-define(`MSP_QUEUE_DIR', `{dir}/submit')dnl
-define(`STATUS_FILE', `{dir}/run/statistics')dnl
-define(`confPID_FILE', `{dir}/run/submit.pid')dnl
-define(`confRUN_AS_USER', `mail')dnl
-define(`confDOMAIN_NAME', `{domain}')dnl
-define(`confSERVICE_SWITCH_FILE', `{etc}/service.switch')dnl
-define(`confDONT_BLAME_SENDMAIL', `TrustStickyBit')dnl
-define(`confMIN_FREE_BLOCKS', `0')dnl
-define(`confQUEUE_LA', `200')dnl
-define(`RELAY_MAILER_ARGS', `TCP $h {port}')dnl
-FEATURE(`msp', `[127.0.0.1]')dnl
-"""
-
-MAKEFILE = """\
-# What sendmail reads, from what the admin writes.
-TABLES = mailertable access authinfo virtusertable
-
-all: sendmail.cf submit.cf $(TABLES:=.db) aliases.db
-
-%.cf: %.mc $(wildcard *.m4)
-	m4 $< >$@.new && mv $@.new $@
-
-$(TABLES:=.db): %.db: % sendmail.cf
-	{dir}/bin/makemap -C {etc}/sendmail.cf hash $@ <$<
-
-aliases.db: aliases sendmail.cf
-	{dir}/bin/sendmail -bi
-
-.PHONY: all
-"""
-
-# A shell runs it, since sendmail starts again by its argument 0.
-COMMAND = """\
-#!/bin/bash
-export LD_PRELOAD={preload} LAB_HOSTNAME={domain} LAB_SYSLOG={log} LAB_IDENT={name}
-{settings}exec -a "$0" {program} "$@"
-"""
-
-OWN_CONFIGURATION = """\
-case " $*" in
-*" -C"*) ;;
-*) set -- -C{etc}/sendmail.cf "$@" ;;
-esac
-"""
-
-DELIVER = """\
-# Put a message into the mailbox of a local user.
-mkdir -p "{maildir}/$1/new"
-file=$(mktemp "{maildir}/$1/XXXXXXXX") || exit 75
-cat >"$file" && chmod 644 "$file" && mv "$file" "{maildir}/$1/new/" || exit 75
-"""
 
 
 class Sendmail(Mta):
@@ -132,9 +37,10 @@ class Sendmail(Mta):
                  tables=None, aliases=None, domain="mx.test", listeners=(), accounts=(),
                  log_level=9):
         """relay: where mail goes for which there is no other way, as a nexthop
-        of Postfix; ca_file: whom it trusts; mc: lines of sendmail.mc before MAILER(), mc_end: after;
-        tables: {"mailertable": {key: value}}; aliases: {"local name": "where to"};
-        accounts: who may log in, by log_in()."""
+        of Postfix; ca_file: whom it trusts; mc: lines of sendmail.mc before
+        MAILER(), mc_end: after; tables: {"mailertable": {key: value}}; aliases:
+        {"local name": "where to"}; listeners: see Mta; accounts: who may log
+        in, by log_in()."""
         super().__init__(directory, name, domain, listeners)
         self.sasl = CyrusSasl(self.etc / "sasl", domain, {a: f"of {a}" for a in accounts}, "PLAIN",
                               program="Sendmail") if accounts else None
@@ -171,8 +77,9 @@ class Sendmail(Mta):
     def _names(self):
         """What the {words} of the texts above mean."""
         return {"dir": self.dir, "etc": self.etc, "queue": self.queue, "port": self.port,
-                "logins": self._logins(), "trust": self._trust(), "daemons": self._daemons(), "domain": self.domain, "macros": MACROS, "maildir": self.maildir,
-                "log": self.log, "log_level": self.log_level, "mc": self.mc,
+                "domain": self.domain, "macros": MACROS, "maildir": self.maildir,
+                "log": self.log, "log_level": self.log_level, "daemons": self._daemons(),
+                "logins": self._logins(), "trust": self._trust(), "mc": self.mc,
                 "mc_end": self.mc_end, "name": f"sendmail-{self.name}"}
 
     def write(self):
@@ -195,11 +102,11 @@ class Sendmail(Mta):
         (self.dir / "bin/deliver").write_text(DELIVER.format(**names))
         self._command("sendmail", OWN_CONFIGURATION.format(**names))
         self._command("makemap")
+        aliases = {"postmaster": "root", **self._aliases}
         for file, text in (("service.switch", "hosts files\naliases files\n"), ("helpfile", ""),
                            ("submit.mc", SUBMIT_MC.format(**names)),
                            ("Makefile", MAKEFILE.format(**names)),
-                           ("aliases", "".join(f"{a}: {to}\n" for a, to in
-                                               {"postmaster": "root", **self._aliases}.items()))):
+                           ("aliases", "".join(f"{a}: {to}\n" for a, to in aliases.items()))):
             (self.etc / file).write_text(text)
         self.write_mc()
         for table in self.tables:
@@ -261,11 +168,6 @@ class Sendmail(Mta):
     def written(self, socket):
         """How waybill.conf says it: no chroot, no relative path."""
         return socket.replace("unix:", f"unix:{self.sockets}/")
-
-    def host(self, nexthop):
-        """What the MTA tells a milter of a nexthop ({rcpt_host}): its port
-        stands with the mailer."""
-        return nexthop.rpartition(":")[0]
 
     def options(self):
         """What waybill.conf says of this instance alone. Loopback addresses
