@@ -321,8 +321,10 @@ class Sendmail(Mta):
         self.command("-q", "-OMinQueueAge=0", ok=None, timeout=120)
 
     def expire(self):
-        """Whatever is queued is tried once more, and returned if it fails."""
-        self.command("-q", "-OMinQueueAge=0", "-OTimeout.queuereturn=0s", ok=None, timeout=120)
+        """Whatever is queued is tried once more, and returned if it fails. The
+        reports may wait."""
+        self.command("-q", "-OMinQueueAge=0", "-OTimeout.queuereturn=0s",
+                     "-OTimeout.queuereturn.dsn=5d", ok=None, timeout=120)
 
     def empty_queue(self):
         """Throw away whatever is queued."""
