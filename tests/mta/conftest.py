@@ -1,7 +1,8 @@
 """Fixtures: a site for each way of attaching, and what must be there.
 
 Tests that take `way` or `site` run in Postfix, before and after its queue, and
-in Sendmail. What only Postfix has is marked with pytest.mark.only_postfix(why).
+in Sendmail. What only one of them has is marked with
+pytest.mark.only_postfix(why) or only_sendmail(why).
 """
 
 import signal
@@ -21,15 +22,17 @@ WAYS = (*ATTACH, "sendmail")
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "only_postfix(why): not run in Sendmail, "
-                            "which does not have what it is about, or does it otherwise")
+    for one, other in (("postfix", "Sendmail"), ("sendmail", "Postfix")):
+        config.addinivalue_line("markers", f"only_{one}(why): not run in {other}, which does "
+                                "not have what it is about, or does it otherwise")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Take away what is marked as only_postfix, in Sendmail."""
+    """Take away what the other MTA alone has: no skip, since it is decided."""
     def is_left_out(item):
-        return (item.get_closest_marker("only_postfix") and hasattr(item, "callspec")
-                and "sendmail" in item.callspec.params.values())
+        given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        other = "only_postfix" if "sendmail" in given else "only_sendmail"
+        return bool(given) and item.get_closest_marker(other)
     left_out = [item for item in items if is_left_out(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

@@ -137,7 +137,7 @@ class Site:
     def _sendmail(self, aliases):
         """The same for Sendmail. Its virtual users are local ones; what its
         table says of hosts cannot name a port, so own and gateway have mailers
-        of their own."""
+        of their own, and another name: the smart host's is in relayhosts."""
         sinks = self.sinks
         domains = ("virtual.test", "remote-alias.test", "partner.test")
         mx = self.lab.sendmail(
@@ -145,8 +145,10 @@ class Site:
             mc="".join(f"VIRTUSER_DOMAIN(`{domain}')dnl\n" for domain in domains)
             + f"define(`RELAY_MAILER_ARGS', `TCP $h {sinks['gateway'].port}')dnl\n"
               f"define(`SMTP8_MAILER_ARGS', `TCP $h {sinks['own'].port}')dnl\n",
+            mc_end="LOCAL_RULE_0\n"
+                   "Rspecial < @ $+ > $*\t$#smtp8 $@ [localhost] $: special < @ $1 > $2\n",
             tables={
-                "mailertable": {".jp": "smtp8:[127.0.0.1]", "gateway.test": "relay:[127.0.0.1]"},
+                "mailertable": {".jp": "smtp8:[localhost]", "gateway.test": "relay:[localhost]"},
                 "access": {"To:gateway.test": "RELAY", "To:partner.test": "RELAY"},
                 "virtusertable": {
                     "boss@remote-alias.test": "dave@remote.test",

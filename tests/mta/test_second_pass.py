@@ -24,6 +24,7 @@ WANTED = {    # recipient: (sink, sender, tag)
 }
 LOCAL = "news@mx.test"
 MAC = "a" * 26
+TOO_LONG = pytest.mark.only_postfix("an address has 256 octets at most in Sendmail, mark and all")
 
 
 def configuration(site):
@@ -213,8 +214,8 @@ def test_an_alias_beside_it_is_expanded_once(site):
     "User.Name+Tag@Remote.TEST",
     "percent%inside@remote.test",
     pytest.param("ユーザ@例え.test", marks=NO_SMTPUTF8),
-    "x" * 64 + "@" + ".".join(["a" * 60] * 3) + ".test",
-    "user@" + ".".join(["a" * 60] * 3) + ".test",
+    pytest.param("x" * 64 + "@" + ".".join(["a" * 60] * 3) + ".test", marks=TOO_LONG),
+    pytest.param("user@" + ".".join(["a" * 60] * 3) + ".test", marks=TOO_LONG),
 ], ids=["literal", "blank", "needless", "quoted", "case", "percent", "utf8", "longest", "long"])
 def test_recipients_that_are_hard_to_write(site, recipient):
     assert site.send(SENDER, [recipient, "old@legacy.test"]).code == 250
@@ -223,6 +224,16 @@ def test_recipients_that_are_hard_to_write(site, recipient):
     assert site.only("bulk").mail_from == "info@return.example.com"
     assert "waybill.invalid" not in site.only("bulk").text
     assert site.only("legacy").rcpt_to == ["old@legacy.test"]
+
+
+@pytest.mark.only_sendmail("Postfix has no such limit")
+def test_a_recipient_that_is_too_long_for_its_mark_is_refused(site):
+    """Sendmail itself would answer what no client understands."""
+    recipient = "user@" + ".".join(["a" * 60] * 3) + ".test"
+    reply = site.send(SENDER, [recipient, "old@legacy.test"])
+    assert (reply.code, reply.text[:5]) == (553, "5.1.3"), reply
+    site.settle()
+    assert site.arrived() == {}
 
 
 def tidy(address):
@@ -355,13 +366,15 @@ def test_a_bounce_between_the_passes_is_clean(site):
 
 
 def give_up(site):
-    """Whatever is queued is returned, after a last try that fails."""
-    site.waybill.kill()
-    try:
+    """Whatever is queued is returned, after a last try that fails: in Postfix
+    the listener for second passes refuses all, in Sendmail it is not there."""
+    if site.mx.kind == "postfix":
         site.mx.expire()
-        site.mx.wait_for_log("4.7.1" if site.mx.kind == "postfix" else "4.3.2")
-    finally:
-        site.waybill.start()
+        return
+    site.mx.stop()
+    site.mx.expire()
+    site.mx.start()
+    site.mx.flush()
 
 
 def check_report(site, report, recipient):

@@ -28,8 +28,9 @@ def build(lab, name):
     for path in (EXPECTED / name).iterdir():
         (folder / path.name).write_text(path.read_text().replace("/TMP/etc", str(mx.etc)))
     for table in TABLES:
-        made = run([mx.dir / "bin/makemap", "-C", mx.etc / "sendmail.cf", "hash", folder / table],
-                   stdin=(folder / table).read_text())
+        path = folder / table
+        made = run([mx.dir / "bin/makemap", "-C", mx.etc / "sendmail.cf", "hash", path],
+                   stdin=path.read_text())
         assert complaints(made) == []
     mx.write_mc()
     assert complaints(mx.make()) == []

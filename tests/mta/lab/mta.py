@@ -47,10 +47,9 @@ def letter(sender, to, subject="A letter", body="Text.\r\n", headers=()):
 class Mta:
     """A mail server below directory. What its kinds add:
 
-    connect(), sendmail(), start(), stop(), queued(), wait_until_empty(),
+    connect(), log_in(), sendmail(), start(), stop(), queued(), wait_until_empty(),
     wait_for_deferred(), flush(), empty_queue(); and for Waybill kind, group,
-    outbound_mailer, sockets, written(), host(), options() and
-    being_installed_into().
+    outbound_mailer, sockets, written(), options() and being_installed_into().
     """
 
     LOCAL_USERS = ("games", "news")

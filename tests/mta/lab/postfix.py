@@ -58,7 +58,7 @@ class Postfix(Mta):
     outbound_mailer = "smtp"    # the {rcpt_mailer} of mail that leaves
 
     def __init__(self, directory, name, *, main=None, services=(), chroot="y",
-                 aliases=None, domain="mx.test", listeners=()):
+                 aliases=None, domain="mx.test", listeners=(), accounts=()):
         """main: settings of main.cf; services: lines of master.cf; aliases:
         {"local name": "where to"}; chroot: as Debian has it for its daemons."""
         super().__init__(directory, name, domain, listeners)
@@ -151,10 +151,6 @@ class Postfix(Mta):
     def written(self, socket):
         """How waybill.conf says it."""
         return socket
-
-    def host(self, nexthop):
-        """What the MTA tells a milter of a nexthop ({rcpt_host})."""
-        return nexthop
 
     def options(self):
         """What waybill.conf says of this instance alone."""
@@ -299,6 +295,14 @@ class Postfix(Mta):
                 raise LabError(f"XCLIENT: {code} {text}")
         smtp.ehlo()
         return smtp
+
+    @staticmethod
+    def log_in(smtp, account):
+        """From now on that connection is this account's, or so Postfix is told."""
+        code, text = smtp.docmd("XCLIENT", f"LOGIN={account}")
+        if code != 220:
+            raise LabError(f"XCLIENT: {code} {text}")
+        smtp.ehlo()
 
     def sendmail(self, text, *arguments, sender=None, recipients=()):
         """Submit by sendmail(1); without recipients it reads them from the

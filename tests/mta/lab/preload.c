@@ -54,15 +54,17 @@ int gethostname(char *name, size_t size)
     return 0;
 }
 
+/* localhost in any domain, and what is an address anyhow */
 struct hostent *gethostbyname2(const char *name, int family)
 {
     static struct hostent *(*ask)(const char *, int);
-    bool is_ours = strncasecmp(name, "localhost", 9) == 0 &&
-                   (name[9] == '\0' || name[9] == '.');
+    bool is_local = strncasecmp(name, "localhost", 9) == 0 &&
+                    (name[9] == '\0' || name[9] == '.');
+    bool is_address = strspn(name, "0123456789.") == strlen(name);
     if (!ask)
         *(void **)&ask = dlsym(RTLD_NEXT, "gethostbyname2");
-    if (is_ours && family == AF_INET)
-        return ask("localhost", family);
+    if ((is_local || is_address) && family == AF_INET)
+        return ask(is_local ? "localhost" : name, family);
     h_errno = HOST_NOT_FOUND;
     return NULL;
 }

@@ -15,109 +15,15 @@ import subprocess
 from contextlib import contextmanager
 
 from .basics import ROOT, LabError, build_directory, listens, run, tail, wait_for
+from .cyrus import CyrusSasl
 from .mta import Mta
+from .sendmailtexts import (COMMAND, DELIVER, MAKEFILE, OWN_CONFIGURATION, SENDMAIL_MC,
+                            SUBMIT_MC)
 
 UNPACKED = ROOT / "build" / "unpacked"
 PROGRAMS = UNPACKED / "usr/libexec/sendmail"
 MACROS = UNPACKED / "usr/share/sendmail/cf"
 PRELOAD = ROOT / "tests/mta/lab/preload.c"
-
-# What stays the same for each instance is said in words of the site's own
-# sendmail.mc; what a test adds stands before MAILER(), where an admin has it.
-SENDMAIL_MC = """\
-include(`{macros}/m4/cf.m4')dnl
-define(`MAIL_SETTINGS_DIR', `{etc}/')dnl
-define(`QUEUE_DIR', `{queue}')dnl
-define(`STATUS_FILE', `{dir}/run/statistics')dnl
-define(`ALIAS_FILE', `{etc}/aliases')dnl
-define(`HELP_FILE', `{etc}/helpfile')dnl
-define(`LOCAL_MAILER_PATH', `/bin/sh')dnl
-define(`LOCAL_MAILER_ARGS', `sh {dir}/bin/deliver $u')dnl
-define(`LOCAL_MAILER_FLAGS', `SPhn9')dnl
-OSTYPE(`bsd4.4')dnl
-define(`confDOMAIN_NAME', `{domain}')dnl
-define(`confPID_FILE', `{dir}/run/sendmail.pid')dnl
-define(`confSERVICE_SWITCH_FILE', `{etc}/service.switch')dnl
-define(`confFORWARD_PATH', `{dir}/forward/$u')dnl
-define(`confDONT_PROBE_INTERFACES', `True')dnl
-define(`confDONT_BLAME_SENDMAIL', `TrustStickyBit')dnl
-define(`confTO_IDENT', `0')dnl
-define(`confMIN_FREE_BLOCKS', `0')dnl
-define(`confQUEUE_LA', `200')dnl
-define(`confREFUSE_LA', `300')dnl
-define(`confLOG_LEVEL', `{log_level}')dnl
-FEATURE(`no_default_msa')dnl
-FEATURE(`nocanonify')dnl
-FEATURE(`accept_unresolvable_domains')dnl
-FEATURE(`mailertable', `hash -o {etc}/mailertable')dnl
-FEATURE(`access_db', `hash -o -T<TMPF> {etc}/access')dnl
-FEATURE(`authinfo', `hash -o {etc}/authinfo')dnl
-FEATURE(`virtusertable', `hash -o {etc}/virtusertable')dnl
-DAEMON_OPTIONS(`Name=MTA, Addr=127.0.0.1, Port={port}, Family=inet')dnl
-{daemons}{trust}{mc}\
-MAILER(`local')dnl
-MAILER(`smtp')dnl
-{mc_end}\
-sinclude(`{etc}/waybill/waybill.m4')dnl
-"""
-
-# What sendmail(1) is: it hands its mail to the daemon.
-SUBMIT_MC = """\
-include(`{macros}/m4/cf.m4')dnl
-define(`confCF_VERSION', `Submit')dnl
-define(`__OSTYPE__', `')dnl
-define(`MAIL_SETTINGS_DIR', `{etc}/')dnl
-define(`MSP_QUEUE_DIR', `{dir}/submit')dnl
-define(`STATUS_FILE', `{dir}/run/statistics')dnl
-define(`confPID_FILE', `{dir}/run/submit.pid')dnl
-define(`confRUN_AS_USER', `mail')dnl
-define(`confDOMAIN_NAME', `{domain}')dnl
-define(`confSERVICE_SWITCH_FILE', `{etc}/service.switch')dnl
-define(`confDONT_BLAME_SENDMAIL', `TrustStickyBit')dnl
-define(`confMIN_FREE_BLOCKS', `0')dnl
-define(`confQUEUE_LA', `200')dnl
-define(`RELAY_MAILER_ARGS', `TCP $h {port}')dnl
-FEATURE(`msp', `[127.0.0.1]')dnl
-"""
-
-MAKEFILE = """\
-# What sendmail reads, from what the admin writes.
-TABLES = mailertable access authinfo virtusertable
-
-all: sendmail.cf submit.cf $(TABLES:=.db) aliases.db
-
-%.cf: %.mc $(wildcard *.m4)
-	m4 $< >$@.new && mv $@.new $@
-
-$(TABLES:=.db): %.db: % sendmail.cf
-	{dir}/bin/makemap -C {etc}/sendmail.cf hash $@ <$<
-
-aliases.db: aliases sendmail.cf
-	{dir}/bin/sendmail -bi
-
-.PHONY: all
-"""
-
-# A shell runs it, since sendmail starts again by its argument 0.
-COMMAND = """\
-#!/bin/bash
-export LD_PRELOAD={preload} LAB_HOSTNAME={domain} LAB_SYSLOG={log} LAB_IDENT={name}
-{settings}exec -a "$0" {program} "$@"
-"""
-
-OWN_CONFIGURATION = """\
-case " $*" in
-*" -C"*) ;;
-*) set -- -C{etc}/sendmail.cf "$@" ;;
-esac
-"""
-
-DELIVER = """\
-# Put a message into the mailbox of a local user.
-mkdir -p "{maildir}/$1/new"
-file=$(mktemp "{maildir}/$1/XXXXXXXX") || exit 75
-cat >"$file" && chmod 644 "$file" && mv "$file" "{maildir}/$1/new/" || exit 75
-"""
 
 
 class Sendmail(Mta):
@@ -128,11 +34,16 @@ class Sendmail(Mta):
     outbound_mailer = "esmtp"    # the {rcpt_mailer} of mail that leaves
 
     def __init__(self, directory, name, *, relay=None, ca_file=None, mc="", mc_end="",
-                 tables=None, aliases=None, domain="mx.test", listeners=(), log_level=9):
+                 tables=None, aliases=None, domain="mx.test", listeners=(), accounts=(),
+                 log_level=9):
         """relay: where mail goes for which there is no other way, as a nexthop
-        of Postfix; ca_file: whom it trusts; mc: lines of sendmail.mc before MAILER(), mc_end: after;
-        tables: {"mailertable": {key: value}}; aliases: {"local name": "where to"}."""
+        of Postfix; ca_file: whom it trusts; mc: lines of sendmail.mc before
+        MAILER(), mc_end: after; tables: {"mailertable": {key: value}}; aliases:
+        {"local name": "where to"}; listeners: see Mta; accounts: who may log
+        in, by log_in()."""
         super().__init__(directory, name, domain, listeners)
+        self.sasl = CyrusSasl(self.etc / "sasl", domain, {a: f"of {a}" for a in accounts}, "PLAIN",
+                              program="Sendmail") if accounts else None
         self.mc, self.mc_end = self._smart_host(relay) + mc, mc_end
         self.tables = {table: dict((tables or {}).get(table, {}))
                        for table in ("mailertable", "access", "authinfo", "virtusertable")}
@@ -166,8 +77,9 @@ class Sendmail(Mta):
     def _names(self):
         """What the {words} of the texts above mean."""
         return {"dir": self.dir, "etc": self.etc, "queue": self.queue, "port": self.port,
-                "trust": self._trust(), "daemons": self._daemons(), "domain": self.domain, "macros": MACROS, "maildir": self.maildir,
-                "log": self.log, "log_level": self.log_level, "mc": self.mc,
+                "domain": self.domain, "macros": MACROS, "maildir": self.maildir,
+                "log": self.log, "log_level": self.log_level, "daemons": self._daemons(),
+                "logins": self._logins(), "trust": self._trust(), "mc": self.mc,
                 "mc_end": self.mc_end, "name": f"sendmail-{self.name}"}
 
     def write(self):
@@ -190,11 +102,11 @@ class Sendmail(Mta):
         (self.dir / "bin/deliver").write_text(DELIVER.format(**names))
         self._command("sendmail", OWN_CONFIGURATION.format(**names))
         self._command("makemap")
+        aliases = {"postmaster": "root", **self._aliases}
         for file, text in (("service.switch", "hosts files\naliases files\n"), ("helpfile", ""),
                            ("submit.mc", SUBMIT_MC.format(**names)),
                            ("Makefile", MAKEFILE.format(**names)),
-                           ("aliases", "".join(f"{a}: {to}\n" for a, to in
-                                               {"postmaster": "root", **self._aliases}.items()))):
+                           ("aliases", "".join(f"{a}: {to}\n" for a, to in aliases.items()))):
             (self.etc / file).write_text(text)
         self.write_mc()
         for table in self.tables:
@@ -210,6 +122,12 @@ class Sendmail(Mta):
             return ""
         return (f"define(`confCACERT', `{self.ca_file}')dnl\n"
                 f"define(`confCACERT_PATH', `{os.path.dirname(self.ca_file)}')dnl\n")
+
+    def _logins(self):
+        if not self.sasl:
+            return ""
+        return ("define(`confAUTH_MECHANISMS', `PLAIN')dnl\nTRUST_AUTH_MECH(`PLAIN')dnl\n"
+                f"LOCAL_CONFIG\nESASL_CONF_PATH={self.sasl.dir}\n")
 
     def _daemons(self):
         return "".join(f"DAEMON_OPTIONS(`Name={name}, Addr=127.0.0.1, Port={port}, "
@@ -251,11 +169,6 @@ class Sendmail(Mta):
         """How waybill.conf says it: no chroot, no relative path."""
         return socket.replace("unix:", f"unix:{self.sockets}/")
 
-    def host(self, nexthop):
-        """What the MTA tells a milter of a nexthop ({rcpt_host}): its port
-        stands with the mailer."""
-        return nexthop.rpartition(":")[0]
-
     def options(self):
         """What waybill.conf says of this instance alone. Loopback addresses
         but one play strangers, see connect()."""
@@ -267,10 +180,13 @@ class Sendmail(Mta):
 
     @contextmanager
     def being_installed_into(self):
-        """Around `waybill apply`: on return a new sendmail listens, if it was
-        started anew."""
+        """Around `waybill apply`: on return a sendmail that has read the new
+        files listens, if there are any."""
+        before, reloads = (self.etc / "sendmail.cf").read_text(), self.reloads()
         yield
-        if self.running:
+        if self.running and (self.etc / "sendmail.cf").read_text() != before:
+            wait_for(f"restart of Sendmail {self.name}", lambda: self.reloads() > reloads,
+                     log=self.log)
             self._wait_for_ports()
 
     # its life
@@ -282,6 +198,8 @@ class Sendmail(Mta):
     def start(self):
         if not (self.etc / "sendmail.cf").exists():
             self.write()
+            if self.sasl:
+                self.sasl.start()
         with self.log.open("a") as log:
             self._process = subprocess.Popen([self.dir / "bin/sendmail", "-bD"],
                                              stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -315,6 +233,9 @@ class Sendmail(Mta):
                 kill(pid)
             return not self.workers()
         wait_for(f"end of Sendmail {self.name}", are_gone)
+
+    def master_pid(self):
+        return self._process.pid if self._process else None
 
     def reload(self):
         """Make it read its files anew, as by `make restart`."""
@@ -352,16 +273,18 @@ class Sendmail(Mta):
             except FileNotFoundError:    # it was delivered meanwhile
                 continue
             name = path.name[2:]
+            why = next((line[1:] for line in text.splitlines() if line.startswith("M")), "")
             addresses = [line.partition(":")[2].strip().removeprefix("<").removesuffix(">")
                          for line in text.splitlines() if line.startswith("R")]
             found.append({
                 "queue_id": name, "queue_name": "active" if inode in held else "deferred",
-                "recipients": [{"address": a, "delay_reason": self._reason(name, a)}
+                "recipients": [{"address": a, "delay_reason": f"{self._logged(name, a)}; {why}"}
                                for a in addresses]})
         return found
 
-    def _reason(self, queue_id, address):
-        """Why a recipient waits, by the log."""
+    def _logged(self, queue_id, address):
+        """Why a recipient waits, by the log. Of a mailer that was not asked it
+        has nothing; the queue file has one reason, for all recipients."""
         among = re.compile(rf": {queue_id}: to=(?:.*,)?<?{re.escape(address)}>?,.*stat=(.*)")
         found = [m[1] for line in self.log_lines(queue_id, "stat=") if (m := among.search(line))]
         return found[-1] if found else ""
@@ -384,7 +307,7 @@ class Sendmail(Mta):
         def probe():
             queue = self.queued()
             done = [m for m in queue if m["queue_name"] == "deferred"
-                    and all(r["delay_reason"] for r in m["recipients"])]
+                    and all(len(r["delay_reason"]) > 2 for r in m["recipients"])]
             return done if len(done) == len(queue) >= count else None
         return wait_for(f"{count} deferred messages in {self.name}", probe, timeout, self.log)
 
@@ -398,8 +321,10 @@ class Sendmail(Mta):
         self.command("-q", "-OMinQueueAge=0", ok=None, timeout=120)
 
     def expire(self):
-        """Whatever is queued is tried once more, and returned if it fails."""
-        self.command("-q", "-OMinQueueAge=0", "-OTimeout.queuereturn=0s", ok=None, timeout=120)
+        """Whatever is queued is tried once more, and returned if it fails. The
+        reports may wait."""
+        self.command("-q", "-OMinQueueAge=0", "-OTimeout.queuereturn=0s",
+                     "-OTimeout.queuereturn.dsn=5d", ok=None, timeout=120)
 
     def empty_queue(self):
         """Throw away whatever is queued."""
@@ -425,6 +350,10 @@ class Sendmail(Mta):
                             timeout=60, source_address=source)
         smtp.ehlo()
         return smtp
+
+    def log_in(self, smtp, account):
+        """From now on that connection is this account's."""
+        smtp.login(account, f"of {account}")
 
     def sendmail(self, text, *arguments, sender=None, recipients=()):
         """Submit by sendmail(1); without recipients it reads them from the

@@ -49,7 +49,7 @@ class Waybill:
         self.configure(text)
 
     def preamble(self):
-        hosts = ", ".join(f'"{self.mta.host(nexthop)}"' for nexthop in self._relayhosts)
+        hosts = ", ".join(f'"{host}"' for host in self._relayhosts)
         return f"""\
 mta               = {self.mta.kind}
 attach            = {self.attach}

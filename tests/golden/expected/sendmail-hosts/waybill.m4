@@ -27,11 +27,11 @@ R$+ < @ $+ . $- . $- . waybill . invalid . > $*	$: $1 < @ $2 . > $5
 R$*	$: $>EnvToSMTP $1
 
 M`wb-25-00000001', P=[IPC], F=mDFMuXa8, S=EnvFromSMTP/HdrFromSMTP, R=WbEnvTo/HdrFromSMTP, E=\r\n, L=2040, T=DNS/RFC822/SMTP,
-	A=TCP `[192.0.2.1]' 25
+	A=TCP `[192.0.2.1]:[192.0.2.7]' 25
 M`wb-25-00000002', P=[IPC], F=mDFMuXa8, S=EnvFromSMTP/HdrFromSMTP, R=WbEnvTo/HdrFromSMTP, E=\r\n, L=2040, T=DNS/RFC822/SMTP,
 	A=TCP `[IPv6:2001:db8::1]' 25
 M`wb-587-00000003', P=[IPC], F=mDFMuXa8, S=EnvFromSMTP/HdrFromSMTP, R=WbEnvTo/HdrFromSMTP, E=\r\n, L=2040, T=DNS/RFC822/SMTP,
-	A=TCP `[a.example.net]:[b.example.net]:[192.0.2.7]' 587
+	A=TCP `[a.example.net]:[b.example.net]' 587
 M`wb-465-00000004', P=/usr/bin/openssl, F=mDFMuXa8, S=EnvFromSMTP/HdrFromSMTP, R=WbEnvTo/HdrFromSMTP, E=\r\n, L=2040, T=DNS/RFC822/SMTP,
 	A=openssl s_client -quiet -nocommands -verify_return_error -verify_hostname `ssl.example.net' -servername `ssl.example.net' -CAfile `/etc/ssl/certs/ca-certificates.crt' -connect `ssl.example.net:465'
 Mwb-hop, P=[IPC], F=mDFMuXa8k, S=EnvFromSMTP/HdrFromSMTP, R=EnvToSMTP/HdrFromSMTP, E=\r\n, L=2040, T=DNS/RFC822/SMTP,
