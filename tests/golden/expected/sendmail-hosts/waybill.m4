@@ -18,6 +18,7 @@ Kwbauth hash /TMP/etc/waybill/authinfo
 Kwbtls hash /TMP/etc/waybill/tls
 Kwbdequote dequote
 Kwbset macro
+CPwaybill.invalid
 O SetCertAltnames=True
 MAILER_DEFINITIONS
 # waybill: a recipient without its mark
