@@ -159,7 +159,6 @@ def test_edited_cf_is_not_lost(site):
 
 
 @pytest.mark.parametrize("own, word", [
-    ("LOCAL_RULE_0\nR$*\t$#error $@ 5.7.1 $: \"550 all\"\n", "would not take its way"),
     ("MAILER_DEFINITIONS\nSWbEnvTo\nR$*\t$@ $1\n", "with waybill's mark"),
     ("define(`confAUTH_OPTIONS'\n", "m4: ")])
 def test_what_cannot_work_is_refused(site, own, word):
@@ -170,6 +169,23 @@ def test_what_cannot_work_is_refused(site, own, word):
     before = state(mx)
     refused(waybill, word)
     assert state(mx) == before
+
+
+def test_own_rules_for_all_mail_leave_the_marked_alone(site):
+    """waybill's stand before them, wherever its line stands."""
+    _, mx, waybill, docomo, *_ = site
+    mx.mc_end = ("LOCAL_RULE_0\nRspecial < @ $+ > $*\t$#error $@ 5.7.7 $: \"550 the own rule\"\n"
+                 "LOCAL_RULESETS\nSLocal_check_rcpt\nR$*\t$# OK\n")
+    mx.write_mc()
+    mx.make()
+    waybill.apply()
+    label = (mx.etc / "waybill/tables-1/mailertable").read_text().split(".docomo.")[1][:8]
+    forged = f"a@docomo.test.docomo.{label}.waybill.invalid"
+    assert mx.send("i@example.com", [forged]).recipients[forged][0] == 550
+    assert docomo.messages == []
+    assert "the own rule" in str(mx.send("i@example.com", ["special@else.test"]))
+    mx.send("i@example.com", ["a@docomo.test"])
+    assert docomo.wait_for(1, log=mx.log)[0].rcpt_to == ["a@docomo.test"]
 
 
 def test_failing_build_is_taken_back(site):

@@ -81,6 +81,7 @@ def test_login(site, route, account, method):
     assert site.relay.login_of(message) == account
     assert message.rcpt_to == [f"a@{route}.test"]
     assert "waybill.invalid" not in message.text
+    assert "(authenticated" not in message.text
     if method:
         assert site.relay.methods()[account] == method
 

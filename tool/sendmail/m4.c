@@ -2,8 +2,10 @@
  *
  * The macros of cf/README put each piece where it belongs, so that the site's
  * own LOCAL_ rules stay as they are: Sendmail appends rules to a ruleset of the
- * same name. Ours therefore leave the workspace as they found it when the mail
- * is none of waybill's. What is data stands in tables, out of reach of m4. */
+ * same name. Ours come first, by way of the diversions 96 and 97, lest a rule
+ * for all mail catches what is marked; and they leave the workspace as they
+ * found it when the mail is none of waybill's. What is data stands in tables,
+ * out of reach of m4. */
 #include <string.h>
 
 #include "tool/maps/memory.h"
@@ -295,6 +297,7 @@ static void mailers(FILE *f, const struct wb_sendmail *s, struct wb_pool *pool)
 static void routing(FILE *f)
 {
     fputs("LOCAL_RULE_0\n"
+          "divert(96)undivert(3)divert(3)dnl\n"
           "# waybill: the login of a route\n"
           "Sauthinfo\n"
           "R$*\t$: $1 $| <$(wbauth Route:$&h $: ? $)>\n"
@@ -326,7 +329,8 @@ static void routing(FILE *f)
           "R<e r $| ? $| localhost> $+\t$# wb-hop $@ [hop] $: $1\n"
           "R<e r $| ? $| $*> $+\t$: $2\n"
           "R<e r $| $+ $| $*> $+\t$# wb-hop $@ [hop] $: $3\n"
-          "R<$*> $+\t$: $2\n",
+          "R<$*> $+\t$: $2\n"
+          "undivert(96)dnl\n",
           f);
 }
 
@@ -336,6 +340,7 @@ static void recipients(FILE *f, bool is_leaving)
 {
     fprintf(f,
             "LOCAL_RULESETS\n"
+            "divert(97)undivert(9)divert(9)dnl\n"
             "# waybill: the mark is not for clients\n"
             "SWbCheckRcpt\n"
             "R$*\t$: $&{daemon_name} $| $>canonify $1\n"
@@ -366,43 +371,45 @@ static void recipients(FILE *f, bool is_leaving)
 }
 
 /* {auth_type} is what the client that sent the mail logged in by, until the
- * login at the relay sets it anew: so it is cleared before that. */
+ * login at the relay sets it anew, for the connection: so it is "none" before
+ * that. */
 static void tls(FILE *f)
 {
-    fputs("# waybill: TLS or none, by route\n"
-          "LOCAL_TRY_TLS\n"
-          "R$*\t$: $1 $| $(wbtls $&h $: ? $)\n"
-          "R$* $| none\t$#error $@ 5.7.1 $: \"550 no TLS on this route\"\n"
-          "R$* $| $*\t$: $1\n"
-          "SWbName\n"
-          "R/ $={cert_altnames} / $*\t$@ OK\n"
-          "R/ $+ / $+\t$@ $>WbName / $2\n"
-          "SWbTls\n"
-          "R$*\t$: $(wbtls $&h $: ? $) $| $1\n"
-          "R?$*\t$@ ?\n"
-          "R$*\t$: $1 $(wbset {auth_type} $)\n"
-          "Rmust $+ | $* $| OK\t$: must $1 $| OK\n"
-          "Rmust $+ $| OK\t$: <$>WbName $1>\n"
-          "R<OK>\t$@ OK\n"
-          "R<$*>\t$#error $@ 4.7.5 $: \"454 4.7.5 the certificate of the "
-          "relay has another name\"\n"
-          "Rmust $*\t$#error $@ 4.7.5 $: \"454 4.7.5 verified TLS is "
-          "required, verify=\" $&{verify}\n"
-          "R$*\t$@ OK\n"
-          "LOCAL_TLS_SERVER\n"
-          "R$*\t$: $1 $| $>WbTls $1\n"
-          "R$* $| $#$*\t$#$2\n"
-          "R$* $| OK\t$#OK\n"
-          "R$* $| $*\t$: $1\n"
-          "# waybill: without its login the relay would refuse the mail for "
-          "good\n"
-          "LOCAL_TLS_RCPT\n"
-          "R$*\t$: $1 $| <$(wbauth Route:$&h $: none $)> <$&{auth_type}>\n"
-          "R$* $| <none> <$*>\t$: $1\n"
-          "R$* $| <$+> <>\t$#error $@ 4.7.0 $: \"454 4.7.0 the login at the "
-          "relay failed\"\n"
-          "R$* $| $*\t$: $1\n",
-          f);
+    fputs(
+        "# waybill: TLS or none, by route\n"
+        "LOCAL_TRY_TLS\n"
+        "R$*\t$: $1 $| $(wbtls $&h $: ? $)\n"
+        "R$* $| none\t$#error $@ 5.7.1 $: \"550 no TLS on this route\"\n"
+        "R$* $| $*\t$: $1\n"
+        "SWbName\n"
+        "R/ $={cert_altnames} / $*\t$@ OK\n"
+        "R/ $+ / $+\t$@ $>WbName / $2\n"
+        "SWbTls\n"
+        "R$*\t$: $(wbtls $&h $: ? $) $| $1\n"
+        "R?$*\t$@ ?\n"
+        "R$*\t$: $1 $(wbset {auth_type} $@ none $)\n"
+        "Rmust $+ | $* $| OK\t$: must $1 $| OK\n"
+        "Rmust $+ $| OK\t$: <$>WbName $1>\n"
+        "R<OK>\t$@ OK\n"
+        "R<$*>\t$#error $@ 4.7.5 $: \"454 4.7.5 the certificate of the "
+        "relay has another name\"\n"
+        "Rmust $*\t$#error $@ 4.7.5 $: \"454 4.7.5 verified TLS is "
+        "required, verify=\" $&{verify}\n"
+        "R$*\t$@ OK\n"
+        "LOCAL_TLS_SERVER\n"
+        "R$*\t$: $1 $| $>WbTls $1\n"
+        "R$* $| $#$*\t$#$2\n"
+        "R$* $| OK\t$#OK\n"
+        "R$* $| $*\t$: $1\n"
+        "# waybill: without its login the relay would refuse the mail for "
+        "good\n"
+        "LOCAL_TLS_RCPT\n"
+        "R$*\t$: $1 $| <$(wbauth Route:$&h $: none $)> <$&{auth_type}>\n"
+        "R$* $| <none> <$*>\t$: $1\n"
+        "R$* $| <$+> <none>\t$#error $@ 4.7.0 $: \"454 4.7.0 the login at the "
+        "relay failed\"\n"
+        "R$* $| $*\t$: $1\n",
+        f);
 }
 
 const char *wb_sendmail_m4(const struct wb_sendmail *s, struct wb_pool *pool,
@@ -423,6 +430,6 @@ const char *wb_sendmail_m4(const struct wb_sendmail *s, struct wb_pool *pool,
     routing(t.file);
     recipients(t.file, is_leaving);
     tls(t.file);
-    fputs("divert(0)dnl\n", t.file);
+    fputs("divert(9)undivert(97)divert(0)dnl\n", t.file);
     return wb_text_close(&t, pool);
 }

@@ -37,6 +37,7 @@ Mwb-again, P=[IPC], F=mDFMuXa8k, S=EnvFromSMTP/HdrFromSMTP, R=EnvToSMTP/HdrFromS
 Mwb-hook, P=[IPC], F=mDFMlsSuXz8, S=EnvFromSMTP/HdrFromSMTP, R=EnvToSMTP/HdrFromSMTP, E=\r\n, L=2040, T=DNS/RFC822/SMTP,
 	A=FILE `/run/waybill-lmtp/lmtp.sock'
 LOCAL_RULE_0
+divert(96)undivert(3)divert(3)dnl
 # waybill: the login of a route
 Sauthinfo
 R$*	$: $1 $| <$(wbauth Route:$&h $: ? $)>
@@ -62,7 +63,9 @@ R<e r $| ? $| localhost> $+	$# wb-hop $@ [hop] $: $1
 R<e r $| ? $| $*> $+	$: $2
 R<e r $| $+ $| $*> $+	$# wb-hop $@ [hop] $: $3
 R<$*> $+	$: $2
+undivert(96)dnl
 LOCAL_RULESETS
+divert(97)undivert(9)divert(9)dnl
 # waybill: the mark is not for clients
 SWbCheckRcpt
 R$*	$: $&{daemon_name} $| $>canonify $1
@@ -92,7 +95,7 @@ R/ $+ / $+	$@ $>WbName / $2
 SWbTls
 R$*	$: $(wbtls $&h $: ? $) $| $1
 R?$*	$@ ?
-R$*	$: $1 $(wbset {auth_type} $)
+R$*	$: $1 $(wbset {auth_type} $@ none $)
 Rmust $+ | $* $| OK	$: must $1 $| OK
 Rmust $+ $| OK	$: <$>WbName $1>
 R<OK>	$@ OK
@@ -108,6 +111,6 @@ R$* $| $*	$: $1
 LOCAL_TLS_RCPT
 R$*	$: $1 $| <$(wbauth Route:$&h $: none $)> <$&{auth_type}>
 R$* $| <none> <$*>	$: $1
-R$* $| <$+> <>	$#error $@ 4.7.0 $: "454 4.7.0 the login at the relay failed"
+R$* $| <$+> <none>	$#error $@ 4.7.0 $: "454 4.7.0 the login at the relay failed"
 R$* $| $*	$: $1
-divert(0)dnl
+divert(9)undivert(97)divert(0)dnl
