@@ -1,7 +1,8 @@
 # waybill: decide where mail leaves and where it comes back to.
 #
 #   make            build everything into build/
-#   make demo       see it work: a throwaway Postfix on loopback
+#   make demo       see it work: a throwaway Postfix on loopback (MTA=sendmail:
+#                   a Sendmail)
 #   make check      every test (installs what is missing, where it may)
 #   make fuzz       longer: libFuzzer on all that reads mail (FUZZ_SECONDS)
 #   make fuzz-cover prove that the fuzz targets reach what they name
@@ -120,16 +121,19 @@ unit: $(UNIT_BIN)
 
 # ---- what a new user runs ---------------------------------------------------
 
+# postfix or sendmail
+MTA = postfix
+
 # A second make, so that pkg-config is asked after the packages are there.
 demo:
-	@contrib/need build demo
+	@contrib/need build demo $(MTA)
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
-	@WAYBILL_BUILD=$B $(PYTHON) tests/mta/demo.py
+	@WAYBILL_BUILD=$B $(PYTHON) tests/mta/demo.py $(MTA)
 
 # Every test: once as built for use, then the parts that need no MTA under the
 # sanitizers, and a clang build for its own warnings.
 check:
-	@contrib/need build demo check
+	@contrib/need build demo postfix sendmail check
 	@echo "== build (gcc)"
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all unit
 	@echo "== build (clang)"
@@ -200,7 +204,7 @@ fuzz-cover:
 BENCH_ROUTES = 20000
 
 bench-routes:
-	@contrib/need build demo
+	@contrib/need build demo postfix
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all
 	@WAYBILL_BUILD=$B BENCH_ROUTES=$(BENCH_ROUTES) $(PYTHON) tests/mta/bench_routes.py
 

@@ -36,11 +36,20 @@ sfsistat wb_actions_reply(SMFICTX *ctx, const struct wb_reply *reply)
     return reply->code[0] == '5' ? SMFIS_REJECT : SMFIS_TEMPFAIL;
 }
 
+static const struct wb_reply failed = {
+    "451", "4.3.0", "Cannot change this message; try again later"};
+
+sfsistat wb_actions_body(SMFICTX *ctx, const void *body, size_t octets)
+{
+    if (smfi_replacebody(ctx, (unsigned char *)(uintptr_t)body, (int)octets) ==
+        MI_SUCCESS)
+        return SMFIS_CONTINUE;
+    wb_log(LOG_ERR, "the MTA did not take a new body");
+    return wb_actions_reply(ctx, &failed);
+}
+
 sfsistat wb_actions_do(SMFICTX *ctx, const struct wb_plan *plan)
 {
-    static const struct wb_reply failed = {
-        "451", "4.3.0", "Cannot change this message; try again later"};
-
     if (plan->decision != WB_ACCEPT)
         return wb_actions_reply(ctx, &plan->reply);
     for (size_t i = 0; i < plan->action_count; i++) {

@@ -13,4 +13,7 @@ sfsistat wb_actions_do(SMFICTX *ctx, const struct wb_plan *plan);
 /* Answer with reply: its first digit tells whether for good. */
 sfsistat wb_actions_reply(SMFICTX *ctx, const struct wb_reply *reply);
 
+/* Give the message a new body. Returns SMFIS_CONTINUE, or a tempfail. */
+sfsistat wb_actions_body(SMFICTX *ctx, const void *body, size_t octets);
+
 #endif

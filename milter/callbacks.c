@@ -129,11 +129,18 @@ static sfsistat on_body(SMFICTX *ctx, unsigned char *octets, size_t count)
 {
     struct wb_session *s = session_of(ctx);
 
-    (void)octets;
     if (s == NULL)
         return SMFIS_TEMPFAIL;
-    wb_session_body(s, count);
+    wb_session_body(s, octets, count);
     return SMFIS_NOREPLY;
+}
+
+static sfsistat replace_body(SMFICTX *ctx, struct wb_session *s)
+{
+    size_t count;
+    const void *body = wb_session_new_body(s, &count);
+
+    return body == NULL ? SMFIS_CONTINUE : wb_actions_body(ctx, body, count);
 }
 
 static sfsistat on_end(SMFICTX *ctx)
@@ -146,6 +153,8 @@ static sfsistat on_end(SMFICTX *ctx)
         return SMFIS_TEMPFAIL;
     wb_session_decide(s, symbol(ctx, "i"), &plan);
     answer = wb_actions_do(ctx, &plan);
+    if (answer == SMFIS_CONTINUE)
+        answer = replace_body(ctx, s);
     wb_session_reset(s);
     return answer;
 }
@@ -172,7 +181,7 @@ bool wb_callbacks_register(void)
     struct smfiDesc filter = {
         .xxfi_name = name,
         .xxfi_version = SMFI_VERSION,
-        .xxfi_flags = WB_NEEDED_ACTIONS,
+        .xxfi_flags = WB_NEEDED_ACTIONS | SMFIF_CHGBODY,
         .xxfi_connect = on_connect,
         .xxfi_envfrom = on_mail,
         .xxfi_envrcpt = on_rcpt,

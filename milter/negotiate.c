@@ -43,7 +43,7 @@ static bool ask_for_symbols(SMFICTX *ctx)
 /* What the configuration in force asks for: replies to connections and to
  * recipients, to wait before DATA, and the body, whose octets are counted. */
 struct needs {
-    bool connect, replies, data, body;
+    bool connect, replies, data, body, new_body;
 };
 
 static struct needs current_needs(void)
@@ -54,7 +54,8 @@ static struct needs current_needs(void)
     if (conf == NULL)
         return needs;
     needs.replies = wb_plan_may_reject_early(conf);
-    needs.body = conf->limits_size;
+    needs.new_body = conf->mta == WB_MTA_SENDMAIL;
+    needs.body = conf->limits_size || needs.new_body;
     for (size_t i = 0; i < conf->listener_count; i++) {
         needs.connect |= conf->listeners[i].is_generated;
         needs.data |= conf->listeners[i].interval_ms > 0;
@@ -87,6 +88,8 @@ sfsistat wb_negotiate(SMFICTX *ctx, struct wb_session *s,
     if (!needs.body)
         wanted |= SMFIP_NOBODY;
     *actions = WB_NEEDED_ACTIONS | (offered_actions & SMFIF_SETSYMLIST);
+    if (needs.new_body)
+        *actions |= offered_actions & SMFIF_CHGBODY;
     *protocol = wanted & offered_protocol;
     wb_session_set_connect_replies(s, (*protocol & SMFIP_NR_CONN) == 0);
     wb_session_set_recipient_replies(s, (*protocol & SMFIP_NR_RCPT) == 0);

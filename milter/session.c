@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "milter/base/log.h"
+#include "milter/body.h"
 #include "milter/current.h"
 #include "milter/decision.h"
 #include "milter/door.h"
@@ -34,6 +35,7 @@ struct wb_session {
     size_t header_room;
     const struct wb_reply *refusal; /* of the message, to be told at its end */
     struct wb_reply early;          /* of the last recipient */
+    struct wb_body body;
 };
 
 static const struct wb_reply no_memory = {
@@ -70,6 +72,7 @@ void wb_session_free(struct wb_session *s)
     wb_session_reset(s);
     wb_visit_end(&s->visit);
     wb_pool_free(s->pool);
+    wb_body_drop(&s->body);
     free(s->client);
     free(s->listener);
     free(s);
@@ -114,6 +117,7 @@ void wb_session_reset(struct wb_session *s)
     s->recipient_room = 0;
     s->header_room = 0;
     s->refusal = NULL;
+    wb_body_drop(&s->body);
 }
 
 /* The first thing that goes wrong is what the MTA is told. */
@@ -313,9 +317,24 @@ static void count_header(struct wb_session *s, const char *name,
         s->env.octets++;
 }
 
-void wb_session_body(struct wb_session *s, size_t octets)
+void wb_session_body(struct wb_session *s, const void *octets, size_t count)
 {
-    s->env.octets += octets;
+    s->env.octets += count;
+    wb_body_add(&s->body, octets, count);
+}
+
+const void *wb_session_new_body(struct wb_session *s, size_t *count)
+{
+    return wb_body_clean(&s->body, count);
+}
+
+/* Sendmail quotes marked recipients in the bounces that it makes, and sends
+ * them this way. */
+static bool is_bounce_of_mta(const struct wb_session *s)
+{
+    return s->conf->mta == WB_MTA_SENDMAIL && s->listener != NULL &&
+           strcmp(s->listener, WB_LOOPBACK_LISTENER) == 0 &&
+           wb_address_is_null(&s->env.sender);
 }
 
 void wb_session_mail(struct wb_session *s, char **argv, const char *login,
@@ -348,6 +367,8 @@ void wb_session_mail(struct wb_session *s, char **argv, const char *login,
     s->env.queue_id = keep(s, queue_id);
     s->env.now_s = (int64_t)time(NULL);
     begin_size(s, argv);
+    if (wrong == NULL && s->has_body && is_bounce_of_mta(s))
+        wb_body_keep(&s->body, s->conf->message_max_octets);
 }
 
 /* Room for one more of count items of octets each; the list moves to twice
@@ -379,6 +400,41 @@ static bool is_esmtp_value(const char *text)
     return true;
 }
 
+static bool is_same_address(const struct wb_address *a,
+                            const struct wb_address *b)
+{
+    return a->local != NULL && a->domain != NULL &&
+           strcmp(a->local, b->local) == 0 &&
+           strcasecmp(a->domain, b->domain) == 0;
+}
+
+/* Sendmail applies virtusertable before it asks, and would not once a mark is
+ * on the recipient: so the address that it resolved is what is routed. The
+ * client's own stays in ORCPT. */
+static const struct wb_reply *take_resolved(struct wb_session *s,
+                                            struct wb_recipient *r)
+{
+    struct wb_address to;
+    const char *text, *xtext;
+    size_t octets = r->resolved == NULL ? 0 : strlen(r->resolved);
+
+    if (s->conf->mta != WB_MTA_SENDMAIL || r->mailer == NULL || octets == 0 ||
+        !wb_strings_hold(&s->conf->outbound_mailers, r->mailer))
+        return NULL;
+    text = wb_pool_strndup(s->pool, r->resolved,
+                           octets - (r->resolved[octets - 1] == '.'));
+    if (text == NULL)
+        return &no_memory;
+    if (wb_address_parse(s->pool, text, &to, NULL) != EX_OK ||
+        to.domain == NULL || is_same_address(&r->address, &to))
+        return NULL;
+    xtext = wb_xtext_encode(s->pool, r->address.text);
+    if (r->orcpt == NULL && xtext != NULL)
+        r->orcpt = wb_pool_printf(s->pool, "rfc822;%s", xtext);
+    r->address = to;
+    return r->orcpt == NULL ? &no_memory : NULL;
+}
+
 static const struct wb_reply *fill(struct wb_session *s, char **argv,
                                    const struct wb_recipient *macros,
                                    struct wb_recipient *r)
@@ -395,7 +451,8 @@ static const struct wb_reply *fill(struct wb_session *s, char **argv,
     r->orcpt = keep(s, esmtp_value(argv, "ORCPT"));
     if (!is_esmtp_value(r->notify) || !is_esmtp_value(r->orcpt))
         return &bad_argument;
-    return s->refusal;
+    wrong = take_resolved(s, r);
+    return wrong != NULL ? wrong : s->refusal;
 }
 
 /* What is certain already, for an MTA that reads replies here. */

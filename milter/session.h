@@ -59,7 +59,11 @@ void wb_session_header(struct wb_session *s, const char *name,
                        const char *value);
 
 /* So many more octets of the body. */
-void wb_session_body(struct wb_session *s, size_t octets);
+void wb_session_body(struct wb_session *s, const void *octets, size_t count);
+
+/* The body without waybill's marks: a bounce that the MTA made may show them.
+ * NULL: the body stays. Valid until wb_session_reset. */
+const void *wb_session_new_body(struct wb_session *s, size_t *count);
 
 /* The end of the message: decide and log. *plan is always filled in, and
  * valid until wb_session_reset. queue_id: NULL when still not known. */

@@ -1,20 +1,17 @@
 /* waybill apply: install the tables into Postfix, or take them out again. */
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "tool/maps/apply.h"
 #include "tool/maps/memory.h"
+#include "tool/maps/mta.h"
 #include "tool/tool.h"
-#include "tool/watch/pop.h"
 
 struct arguments {
-    const char *path, *dir;
-    bool dry_run, print, undo, no_reload, keep_edits;
-    unsigned wait_s;
+    const char *path;
+    struct wb_apply_request request;
 };
 
 static void help(void)
@@ -78,25 +75,25 @@ static int take_option(int c, struct arguments *a, char **argv)
         a->path = optarg;
         break;
     case OPT_CONFIG:
-        a->dir = optarg;
+        a->request.config = optarg;
         break;
     case OPT_DRY:
-        a->dry_run = true;
+        a->request.dry_run = true;
         break;
     case OPT_PRINT:
-        a->print = true;
+        a->request.print = true;
         break;
     case OPT_UNDO:
-        a->undo = true;
+        a->request.undo = true;
         break;
     case OPT_STILL:
-        a->no_reload = true;
+        a->request.no_reload = true;
         break;
     case OPT_KEEP:
-        a->keep_edits = true;
+        a->request.keep_edits = true;
         break;
     case OPT_WAIT:
-        return read_wait(optarg, &a->wait_s);
+        return read_wait(optarg, &a->request.wait_s);
     case 'h':
         help();
         return -1;
@@ -135,128 +132,17 @@ static int read_arguments(int argc, char **argv, struct arguments *a)
     }
     if (optind < argc)
         return wb_tool_usage("apply", "\"%s\" is not expected", argv[optind]);
-    if (a->print && (a->undo || a->dry_run))
+    if (a->request.print && (a->request.undo || a->request.dry_run))
         return wb_tool_usage("apply", "--print stands alone");
-    if (a->keep_edits && !a->undo)
+    if (a->request.keep_edits && !a->request.undo)
         return wb_tool_usage("apply", "--keep-edits goes with --undo");
     return EX_OK;
 }
 
-/* Signals wait: an install must be whole, and the stage, which has labels,
- * must go. wb_apply_is_interrupted asks for them. */
-static void hold_signals(void)
-{
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-/* Is everything as it would be written? Then only the state may be behind. */
-static bool is_nothing_to_do(const struct wb_site *site,
-                             const struct wb_edit *edit,
-                             const struct wb_file_change *changes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (changes[i].change != WB_SAME)
-            return false;
-    }
-    return strcmp(site->main, edit->main) == 0 &&
-           strcmp(site->master, edit->master) == 0;
-}
-
-static int keep_state(struct wb_site *site, const struct wb_edit *edit,
-                      struct wb_err *err)
-{
-    struct wb_pool *p = site->pool;
-    struct wb_undo_state state = {
-        .main_before = wb_say(p, "%s", site->base_main),
-        .master_before = wb_say(p, "%s", site->base_master),
-        .main_wrote = wb_say(p, "%s", edit->main),
-        .master_wrote = wb_say(p, "%s", edit->master)};
-    struct wb_undo_state was = {0};
-    int code = wb_state_write(site, &state, err);
-
-    if (code == EX_OK)
-        code = wb_state_read(site, &was, err);
-    if (code == EX_OK && was.is_pending)
-        code = wb_state_set_pending(site, false, err);
-    return code;
-}
-
-static int apply(struct wb_site *site, const struct wb_entries *entries,
-                 const struct arguments *a, struct wb_problems *problems,
-                 struct wb_err *err)
-{
-    struct wb_edit edit;
-    struct wb_files files;
-    struct wb_file_change *changes;
-    size_t count;
-    int code = wb_site_edit(site, entries, problems, &edit, err);
-
-    wb_problems_print(problems, stderr);
-    if (code != EX_OK)
-        return code;
-    wb_postfix_files(entries, site->pool, &edit.relay_domains, false, &files);
-    code = wb_apply_prove(site, entries, &edit, &files, err);
-    if (code == EX_OK && a->print)
-        return wb_apply_print(site, &edit, &files, stdout), EX_OK;
-    if (code == EX_OK)
-        code = wb_publish_compare(site->pool, site->maps, &files, &changes,
-                                  &count, err);
-    if (code == EX_OK)
-        code = wb_apply_diff(site, edit.main, edit.master, stdout, err);
-    if (code != EX_OK)
-        return code;
-    wb_publish_print(changes, count, stdout);
-    fflush(stdout);
-    code = wb_queue_check_labels(site, entries->conf, err);
-    if (code != EX_OK || a->dry_run)
-        return code;
-    if (wb_apply_is_interrupted())
-        return wb_err_set(err, EX_TEMPFAIL, "interrupted; nothing was changed");
-    if (is_nothing_to_do(site, &edit, changes, count))
-        return keep_state(site, &edit, err);
-    return wb_apply_install(site, &edit, &files, !a->no_reload, err);
-}
-
-static int run(struct wb_site *site, struct wb_pool *pool,
-               const struct wb_conf *conf, const struct arguments *a,
-               struct wb_err *err)
-{
-    const struct wb_undo_options undo = {a->keep_edits, !a->no_reload,
-                                         a->dry_run, a->wait_s,
-                                         wb_postfix_hop(pool, conf)};
-    struct wb_problems problems = {0};
-    struct wb_entries entries;
-    const char *dir = a->dir != NULL ? a->dir : conf->mta_config;
-    int code = wb_site_open(pool, dir, site, err);
-
-    if (code == EX_OK)
-        code = wb_state_lock(site, a->dry_run || a->print, err);
-    hold_signals();
-    if (code == EX_OK)
-        code = wb_site_stage(site, err);
-    if (code == EX_OK && a->undo)
-        return wb_apply_undo(site, &undo, err);
-    if (code == EX_OK)
-        code = wb_entries_make(conf, pool, site->maps, &entries, err);
-    if (code == EX_OK)
-        wb_pop_mark_now(pool, &entries);
-    if (code == EX_OK)
-        code = apply(site, &entries, a, &problems, err);
-    wb_problems_free(&problems);
-    return code;
-}
-
 int wb_cmd_apply(int argc, char **argv)
 {
-    struct arguments a = {.path = WB_DEFAULT_CONFIG, .wait_s = 60};
+    struct arguments a = {.path = WB_DEFAULT_CONFIG, .request.wait_s = 60};
     struct wb_conf *conf = NULL;
-    struct wb_site site = {0};
     struct wb_pool *pool;
     struct wb_err err = {""};
     int code = read_arguments(argc, argv, &a);
@@ -267,11 +153,9 @@ int wb_cmd_apply(int argc, char **argv)
     if (code != EX_OK)
         return code;
     pool = wb_must(wb_pool_new(0));
-    code = run(&site, pool, conf, &a, &err);
+    code = wb_mta_tools(conf)->apply(conf, pool, &a.request, &err);
     if (code != EX_OK)
         fprintf(stderr, "waybill apply: %s\n", err.text);
-    wb_site_close(&site);
-    wb_state_unlock(&site);
     wb_pool_free(pool);
     wb_conf_unref(conf);
     return code;

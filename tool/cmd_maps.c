@@ -6,16 +6,16 @@
 #include <unistd.h>
 
 #include "tool/maps/memory.h"
+#include "tool/maps/mta.h"
 #include "tool/maps/publish.h"
 #include "tool/tool.h"
-#include "tool/watch/pop.h"
 
 static void help(void)
 {
     fputs(
         "usage: waybill maps [-c FILE] --out DIR\n"
         "\n"
-        "Write the tables that Postfix needs to carry out the routes of FILE\n"
+        "Write the tables that the MTA needs to carry out the routes of FILE\n"
         "(" WB_DEFAULT_CONFIG ") into DIR: mode 0600 in a 0700 directory,\n"
         "because they hold passwords and the secret label. Only what changed\n"
         "is written, and told on stdout. `waybill apply` installs them.\n",
@@ -42,17 +42,12 @@ static int publish(struct wb_pool *pool, const char *at,
 static int write_maps(const struct wb_conf *conf, struct wb_pool *pool,
                       const char *dir, struct wb_err *err)
 {
-    struct wb_entries entries;
     struct wb_files files;
-    struct wb_strings domains;
     int fd;
-    int code = wb_entries_make(conf, pool, dir, &entries, err);
+    int code = wb_mta_tools(conf)->files(conf, pool, dir, &files, err);
 
     if (code != EX_OK)
         return code;
-    wb_pop_mark_now(pool, &entries);
-    domains = wb_postfix_domains(&entries, pool);
-    wb_postfix_files(&entries, pool, &domains, true, &files);
     code = wb_folder_open(pool, dir, &fd, err);
     if (code != EX_OK)
         return code;

@@ -5,7 +5,7 @@
 #include <sysexits.h>
 #include <time.h>
 
-#include "tool/maps/publish.h"
+#include "tool/maps/mta.h"
 #include "tool/rotate.h"
 #include "tool/tool.h"
 
@@ -28,16 +28,10 @@ static unsigned keep_days(const struct wb_conf *conf)
 static int check_tables(const struct wb_conf *conf, const struct wb_rotation *r,
                         struct wb_pool *p, struct wb_err *err)
 {
-    const char *path =
-        wb_pool_printf(p, "%s/waybill/strip.pcre", conf->mta_config);
-    const char *mark = wb_pool_printf(p, "\\.%s\\.waybill\\.", r->label);
-    char *tables = NULL;
-    int rc;
+    bool is_known;
+    int rc = wb_mta_tools(conf)->knows_label(conf, p, r->label, &is_known, err);
 
-    if (path == NULL || mark == NULL)
-        return wb_err_set(err, EX_OSERR, "out of memory");
-    rc = wb_file_read(p, path, &tables, err);
-    if (rc != EX_OK || tables == NULL || strstr(tables, mark) != NULL)
+    if (rc != EX_OK || is_known)
         return rc;
     return wb_err_set(err, EX_TEMPFAIL,
                       "the tables in %s/waybill do not know the key that was "

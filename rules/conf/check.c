@@ -198,6 +198,7 @@ static void check_top(struct wb_checker *c, const struct wb_raw_section *top)
     const char *text;
 
     wb_section_convert(c, wb_schema_section(""), top, c->conf);
+    wb_sendmail_check_top(c, top);
     check_not_empty(c, top);
     check_absolute(c, top);
     check_networks(c, top);
@@ -362,6 +363,7 @@ static void check_all(struct wb_checker *c, const struct wb_raw *raw)
     if (c->is_out_of_memory)
         return;
     wb_sections_check(c, raw, &top);
+    wb_sendmail_check_routes(c);
     wb_secret_check(c, &top);
     if (c->problems->error_count == 0 && !c->is_out_of_memory)
         finish(c);

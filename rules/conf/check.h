@@ -165,6 +165,22 @@ void wb_fallback_take(struct wb_checker *c, const struct wb_raw_section *raw,
                       size_t index);
 void wb_fallbacks_resolve(struct wb_checker *c);
 
+/* sendmail.c: with mta = sendmail, the defaults that differ, and what Sendmail
+ * cannot do; otherwise nothing. */
+void wb_sendmail_check_top(struct wb_checker *c,
+                           const struct wb_raw_section *top);
+void wb_sendmail_check_route(struct wb_checker *c,
+                             const struct wb_raw_section *raw,
+                             const struct wb_route *r);
+
+void wb_sendmail_check_routes(struct wb_checker *c);
+
+/* Why relay cannot be a fallback of route there, as a clause to follow its
+ * value; NULL: it can. */
+const char *wb_sendmail_fallback_fault(const struct wb_conf *conf,
+                                       const struct wb_route *route,
+                                       const struct wb_relay *relay);
+
 /* sections.c: look up what the value i of option refers to, and mark it as
  * used. NULL when there is no such name (told, as a what). */
 struct wb_name *wb_refer(struct wb_checker *c,

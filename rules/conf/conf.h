@@ -304,6 +304,13 @@ const struct wb_listener *wb_conf_listener(const struct wb_conf *conf,
                                            const char *name);
 const struct wb_webhook *wb_conf_webhook(const struct wb_conf *conf,
                                          const char *name);
+/* Sendmail bears 25 mailers; this is what is left beside its own and
+ * waybill's. */
+enum { WB_MAILERS_MOST = 13 };
+
+/* Can one mailer of Sendmail serve both routes, but for the account? */
+bool wb_route_shares_mailer(const struct wb_route *a, const struct wb_route *b);
+
 bool wb_strings_hold(const struct wb_strings *list, const char *text);
 
 /* The same for a list in lower case that strcmp has sorted. */

@@ -298,8 +298,7 @@ static converter *const converters[WB_TYPE_COUNT] = {
 };
 
 /* What is refused whatever the option. */
-static bool is_plain(struct wb_checker *c, const char *kind,
-                     const struct wb_option *option,
+static bool is_plain(struct wb_checker *c, const struct wb_option *option,
                      const struct wb_raw_option *raw)
 {
     bool plain = true;
@@ -314,16 +313,12 @@ static bool is_plain(struct wb_checker *c, const char *kind,
         if (strpbrk(text, "\r\n")) {
             tell(c, raw, i, "holds a line break; one line is right");
             plain = false;
-        } else if (wb_schema_is_later(kind, option->name, text)) {
-            tell(c, raw, i, "\"%s\" is not supported by this version", text);
-            plain = false;
         }
     }
     return plain;
 }
 
-static void convert(struct wb_checker *c, const char *kind,
-                    const struct wb_option *option,
+static void convert(struct wb_checker *c, const struct wb_option *option,
                     const struct wb_raw_option *raw, void *target)
 {
     /* An empty text is as good as none; an empty number is not. */
@@ -333,7 +328,7 @@ static void convert(struct wb_checker *c, const char *kind,
         wb_problem_add(c->problems, WB_ERROR, raw->file, raw->twice_line,
                        raw->name, "given twice, first on line %u; give it once",
                        raw->line);
-    if (!is_plain(c, kind, option, raw))
+    if (!is_plain(c, option, raw))
         return;
     if (option->offset != WB_NOT_STORED)
         converters[option->type](c, option, raw, target);
@@ -341,7 +336,7 @@ static void convert(struct wb_checker *c, const char *kind,
         to_word(c, option, raw, NULL);
 }
 
-static void convert_default(struct wb_checker *c, const char *kind,
+static void convert_default(struct wb_checker *c,
                             const struct wb_option *option, const char *file,
                             void *target)
 {
@@ -357,7 +352,7 @@ static void convert_default(struct wb_checker *c, const char *kind,
          s && raw.count < sizeof values / sizeof *values;
          s = strtok_r(NULL, ", ", &rest))
         values[raw.count++] = (struct wb_raw_value){.text = s};
-    convert(c, kind, option, &raw, target);
+    convert(c, option, &raw, target);
 }
 
 /* The section of waybill.conf that has such an option; NULL: none or
@@ -409,9 +404,7 @@ static void tell_unknown(struct wb_checker *c,
     const char *nearest = nearest_option(schema, raw->name);
     const struct wb_schema_section *home = home_of(raw->name);
 
-    if (wb_schema_is_later(schema->kind, raw->name, NULL))
-        wb_option_tell(c, raw, "not supported by this version");
-    else if (home && *home->kind)
+    if (home && *home->kind)
         wb_option_tell(c, raw, "unknown option here; it belongs into a %s",
                        home->kind);
     else if (home)
@@ -438,8 +431,8 @@ void wb_section_convert(struct wb_checker *c,
         const struct wb_option *option = &schema->options[i];
         const struct wb_raw_option *given = wb_raw_find(raw, option->name);
         if (given)
-            convert(c, schema->kind, option, given, target);
+            convert(c, option, given, target);
         else if (option->fallback)
-            convert_default(c, schema->kind, option, raw->file, target);
+            convert_default(c, option, raw->file, target);
     }
 }

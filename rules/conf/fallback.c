@@ -196,6 +196,7 @@ static void resolve(struct wb_checker *c, const struct wb_fallback *fallback)
     struct wb_route *route = &c->conf->routes[fallback->route];
     struct wb_relay *relays =
         wb_pool_array(c->pool, option->count, sizeof *relays);
+    const char *fault;
     size_t count = 0;
 
     if (!relays) {
@@ -212,6 +213,9 @@ static void resolve(struct wb_checker *c, const struct wb_fallback *fallback)
             continue;
         if (is_there(route, relays, count, &relays[count]))
             tell(c, option, i, "stands there twice; leave it out");
+        else if ((fault = wb_sendmail_fallback_fault(c->conf, route,
+                                                     &relays[count])))
+            tell(c, option, i, "%s", fault);
         else
             count++;
     }

@@ -119,6 +119,10 @@ void wb_listener_check_section(struct wb_checker *c,
     const char *fault = wb_label_fault(raw->title ? raw->title : "");
 
     l->is_generated = is_generated(raw);
+    if (l->is_generated && c->conf->mta == WB_MTA_SENDMAIL)
+        tell(c, raw, NULL,
+             "is not generated for Sendmail; class alone, for a "
+             "DAEMON_OPTIONS of that Name in your .mc, is right");
     if (!l->is_generated)
         return;
     /* files and services are called by it */

@@ -193,5 +193,6 @@ void wb_route_check(struct wb_checker *c, const struct wb_raw_section *raw)
     if (r->preset)
         wb_preset_judge(c, r->preset, raw);
     wb_route_check_pace(c, raw, r);
+    wb_sendmail_check_route(c, raw, r);
     wb_fallback_take(c, raw, index);
 }

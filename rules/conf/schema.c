@@ -15,6 +15,7 @@
     }
 
 static const struct wb_word mta_words[] = {{"postfix", WB_MTA_POSTFIX, false},
+                                           {"sendmail", WB_MTA_SENDMAIL, false},
                                            {0}};
 static const struct wb_word attach_words[] = {
     {"before_queue", WB_BEFORE_QUEUE, false},
@@ -434,13 +435,6 @@ static const struct wb_schema_section sections[] = {
      .help = "what is known of a provider"},
 };
 
-/* The design's words that are still to come. */
-static const struct {
-    const char *kind, *option, *word;
-} later[] = {
-    {"", "mta", "sendmail"},
-};
-
 const struct wb_schema_section *wb_schema(size_t *count)
 {
     *count = COUNT(sections);
@@ -467,17 +461,4 @@ const struct wb_option *wb_schema_option(const struct wb_schema_section *in,
 bool wb_option_is_list(const struct wb_option *option)
 {
     return option->type >= WB_TYPE_LIST;
-}
-
-bool wb_schema_is_later(const char *kind, const char *option, const char *word)
-{
-    for (size_t i = 0; i < COUNT(later); i++) {
-        if (strcmp(later[i].kind, kind) != 0 ||
-            strcmp(later[i].option, option) != 0)
-            continue;
-        if (word ? later[i].word && strcmp(later[i].word, word) == 0
-                 : !later[i].word)
-            return true;
-    }
-    return false;
 }

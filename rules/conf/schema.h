@@ -65,8 +65,4 @@ const struct wb_option *wb_schema_option(const struct wb_schema_section *in,
 
 bool wb_option_is_list(const struct wb_option *option);
 
-/* Is this a word of the design that this version does not have yet? word is
- * NULL to ask for the option as a whole. */
-bool wb_schema_is_later(const char *kind, const char *option, const char *word);
-
 #endif

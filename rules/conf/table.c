@@ -54,10 +54,7 @@ static void tell_column(struct table *t, const char *cell)
     for (size_t i = 0; i < t->schema->count; i++)
         if (wb_name_is_closer(t->schema->options[i].name, cell, &best))
             nearest = t->schema->options[i].name;
-    if (wb_schema_is_later(t->schema->kind, cell, NULL))
-        wb_problem_add(t->problems, WB_ERROR, t->path, t->line, cell,
-                       "not supported by this version");
-    else if (best != SIZE_MAX)
+    if (best != SIZE_MAX)
         wb_problem_add(t->problems, WB_ERROR, t->path, t->line, cell,
                        "unknown column; did you mean \"%s\"?", nearest);
     else

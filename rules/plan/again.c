@@ -95,10 +95,11 @@ int wb_making_again(struct wb_making *m, struct wb_recipient_plan *r)
     if (rc != EX_OK)
         return rc;
     r->is_again = true;
-    r->rewritten = wb_suffix_for_again(m->conf, m->p, &r->recipient->address,
-                                       r->route, mac);
-    r->esmtp = wb_actions_esmtp(m->p, r->recipient);
-    return r->rewritten != NULL && r->esmtp != NULL ? EX_OK : EX_OSERR;
+    return wb_making_rewrite(m, r,
+                             wb_suffix_for_again(m->conf, m->p,
+                                                 &r->recipient->address,
+                                                 r->route, mac),
+                             r->recipient);
 }
 
 /* The return paths that may have been chosen, the likely ones first. */
@@ -233,11 +234,11 @@ static int send_on(struct wb_making *m, struct wb_recipient_plan *r,
     if (rc != EX_OK)
         return rc;
     plain.address = *to;
-    r->rewritten = r->route->is_direct
-                       ? to->text
-                       : wb_suffix_for_route(m->conf, m->p, to, r->route);
-    r->esmtp = wb_actions_esmtp(m->p, &plain);
-    return r->rewritten != NULL && r->esmtp != NULL ? EX_OK : EX_OSERR;
+    return wb_making_rewrite(
+        m, r,
+        r->route->is_direct ? to->text
+                            : wb_suffix_for_route(m->conf, m->p, to, r->route),
+        &plain);
 }
 
 int wb_making_second_pass(struct wb_making *m, struct wb_recipient_plan *r)

@@ -74,7 +74,8 @@ enum wb_place wb_making_place(const struct wb_conf *conf,
                : WB_PLACE_FRONT;
 }
 
-int wb_making_check_form(struct wb_making *m, const struct wb_recipient_plan *r, bool by_us)
+int wb_making_check_form(struct wb_making *m, const struct wb_recipient_plan *r,
+                         bool by_us)
 {
     const struct wb_address *to = &r->recipient->address;
 
@@ -82,6 +83,23 @@ int wb_making_check_form(struct wb_making *m, const struct wb_recipient_plan *r,
                ? EX_OK
                : wb_making_decide(m, WB_REJECT, "553", "5.1.3", to->text,
                                   "an address of this form cannot be routed");
+}
+
+/* Sendmail answers with nonsense where an address is longer. */
+enum { SENDMAIL_MAX_OCTETS = 250 };
+
+int wb_making_rewrite(struct wb_making *m, struct wb_recipient_plan *r,
+                      const char *text, const struct wb_recipient *of)
+{
+    r->rewritten = text;
+    r->esmtp = wb_actions_esmtp(m->p, of);
+    if (r->rewritten == NULL || r->esmtp == NULL)
+        return EX_OSERR;
+    if (m->conf->mta != WB_MTA_SENDMAIL || strlen(text) <= SENDMAIL_MAX_OCTETS)
+        return EX_OK;
+    return wb_making_decide(m, WB_REJECT, "553", "5.1.3",
+                            r->recipient->address.text,
+                            "too long an address to be routed by Sendmail");
 }
 
 int wb_making_mark(struct wb_making *m, struct wb_recipient_plan *r,
@@ -93,8 +111,9 @@ int wb_making_mark(struct wb_making *m, struct wb_recipient_plan *r,
         return EX_OSERR;
     r->webhook = webhook;
     r->filter = filter;
-    r->rewritten = wb_suffix_for_hook(m->conf, m->p, &r->recipient->address,
-                                      webhook, filter);
-    r->esmtp = wb_actions_esmtp(m->p, r->recipient);
-    return r->rewritten != NULL && r->esmtp != NULL ? EX_OK : EX_OSERR;
+    return wb_making_rewrite(m, r,
+                             wb_suffix_for_hook(m->conf, m->p,
+                                                &r->recipient->address, webhook,
+                                                filter),
+                             r->recipient);
 }

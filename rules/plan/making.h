@@ -63,6 +63,11 @@ enum wb_place wb_making_place(const struct wb_conf *conf,
 int wb_making_check_form(struct wb_making *m, const struct wb_recipient_plan *r,
                          bool by_us);
 
+/* Keep what a recipient becomes, text (NULL: out of memory), with its ESMTP
+ * arguments as said of. Refused where Sendmail has no room for it. */
+int wb_making_rewrite(struct wb_making *m, struct wb_recipient_plan *r,
+                      const char *text, const struct wb_recipient *of);
+
 /* Mark a recipient for a webhook. */
 int wb_making_mark(struct wb_making *m, struct wb_recipient_plan *r,
                    const struct wb_webhook *webhook, const char *filter);

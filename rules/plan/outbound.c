@@ -9,15 +9,39 @@
 #include "plan/return_path.h"
 #include "plan/suffix.h"
 
+/* Is host the name? Sendmail writes names with the dot of the root. */
+static bool is_host(const char *host, const char *name)
+{
+    size_t octets = strlen(name);
+
+    return strncasecmp(host, name, octets) == 0 &&
+           (host[octets] == '\0' || strcmp(host + octets, ".") == 0);
+}
+
+/* Is host that of the nexthop? Sendmail does not tell the port. */
+static bool is_host_of(const char *host, const char *nexthop)
+{
+    const char *port = strrchr(nexthop, ':');
+    size_t octets = port == NULL ? 0 : (size_t)(port - nexthop);
+
+    return octets > 0 && strncasecmp(host, nexthop, octets) == 0 &&
+           (host[octets] == '\0' || strcmp(host + octets, ".") == 0);
+}
+
 /* Does the MTA's own transport table choose the nexthop? By default it is the
  * recipient's domain or one of relayhosts. */
 static bool mta_has_own_route(const struct wb_conf *conf,
                               const struct wb_recipient *r)
 {
     if (r->host == NULL || *r->host == '\0' ||
-        strcasecmp(r->host, r->address.domain) == 0)
+        is_host(r->host, r->address.domain))
         return false;
-    return !wb_strings_hold(&conf->relayhosts, r->host);
+    for (size_t i = 0; i < conf->relayhosts.count; i++)
+        if (is_host(r->host, conf->relayhosts.items[i]) ||
+            (conf->mta == WB_MTA_SENDMAIL &&
+             is_host_of(r->host, conf->relayhosts.items[i])))
+            return false;
+    return true;
 }
 
 static int choose_rule(struct wb_making *m, struct wb_recipient_plan *r)
@@ -96,9 +120,8 @@ int wb_making_outbound(struct wb_making *m, struct wb_recipient_plan *r)
         rc = wb_making_check_form(m, r, false);
     if (rc != EX_OK || r->route->is_direct)
         return rc;
-    r->rewritten = wb_suffix_for_route(m->conf, m->p, to, r->route);
-    r->esmtp = wb_actions_esmtp(m->p, r->recipient);
-    return r->rewritten != NULL && r->esmtp != NULL ? EX_OK : EX_OSERR;
+    return wb_making_rewrite(
+        m, r, wb_suffix_for_route(m->conf, m->p, to, r->route), r->recipient);
 }
 
 static const struct wb_recipient_plan *first_outbound(const struct wb_making *m)

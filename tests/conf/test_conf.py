@@ -289,7 +289,7 @@ def test_control_characters_are_not_printed(folder):
     assert status == 78
     assert lines == [
         'w.conf:1: user?[31m: unknown option; waybill.conf(5) names all',
-        'w.conf:2: mta: "?[31m" is not known; postfix is right']
+        'w.conf:2: mta: "?[31m" is not known; postfix or sendmail is right']
 
 
 def test_line_break_by_the_environment(folder, monkeypatch):

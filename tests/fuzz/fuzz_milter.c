@@ -192,6 +192,12 @@ int smfi_chgheader(SMFICTX *ctx, char *name, int index, char *value)
     return takes(ctx) ? MI_SUCCESS : MI_FAILURE;
 }
 
+int smfi_replacebody(SMFICTX *ctx, unsigned char *octets, int count)
+{
+    PROMISE(octets != NULL && count > 0);
+    return takes(ctx) ? MI_SUCCESS : MI_FAILURE;
+}
+
 /* ---- the MTA ------------------------------------------------------------ */
 
 static void drop_recipients(SMFICTX *ctx)

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""What `make demo` runs: waybill at work in a throwaway Postfix on loopback.
+"""What `make demo` runs: waybill at work in a throwaway Postfix on loopback, or
+in a Sendmail: demo.py [postfix|sendmail].
 
 Four relays and an LMTP receiver stand in for the world. Real messages go
-through a real Postfix; for each it is told what was sent, what waybill decided
+through a real mail server; for each it is told what was sent, what waybill decided
 and why, and what arrived where. Exit status 0 means that everything arrived
 as told. Nothing outside a temporary directory is touched, and everything that
 was started is ended, also on Ctrl-C.
@@ -14,8 +15,9 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from lab import Lab, LabError, Waybill, letter, missing_for_postfix
+from lab import Lab, LabError, Sendmail, Waybill, letter, missing_for_postfix
 
+KINDS = {"postfix": ("Postfix", missing_for_postfix), "sendmail": ("Sendmail", Sendmail.missing)}
 WORLD = "192.0.2.7"          # a client that is not ours (RFC 5737)
 RELAYS = ("docomo", "au", "softbank", "bulk")
 
@@ -117,13 +119,12 @@ class Screen:
 
 
 class Demo:
-    def __init__(self, lab, screen):
+    def __init__(self, lab, screen, kind):
         self.lab, self.screen = lab, screen
         self.relays = {name: lab.sink(name) for name in (*RELAYS, "default")}
-        self.mx = lab.postfix("mx", start=False,
-                              main={"relayhost": self.relays["default"].nexthop})
-        self.waybill = lab.waybill(self.mx, self.configuration(),
-                                   relayhosts=[self.relays["default"].nexthop])
+        default = self.relays["default"].nexthop
+        self.mx = lab.mta(kind, "mx", relay=default, start=False)
+        self.waybill = lab.waybill(self.mx, self.configuration(), relayhosts=[default])
         self.hook = lab.lmtp("webhook", self.waybill.lmtp_socket)
 
     def configuration(self):
@@ -180,7 +181,7 @@ class Demo:
         if scene.client:
             more += ["--client", scene.client]
         what = "decided"
-        for mailer in ("smtp", "local"):
+        for mailer in (self.mx.outbound_mailer, "local"):
             group = [r for r in scene.recipients if is_local(r) == (mailer == "local")]
             if not group:
                 continue
@@ -193,7 +194,7 @@ class Demo:
 
     def tell_plan(self, what, plan):
         for r in plan["recipients"]:
-            self.screen.row(what, (r["recipient"], 26), (why(r), 0))
+            self.screen.row(what, (r["recipient"], 26), (why(r, KINDS[self.mx.kind][0]), 0))
             what = ""
         sender = plan["sender"]
         if sender["to"] not in (None, sender["from"]):
@@ -258,21 +259,25 @@ def is_local(recipient):
     return recipient.endswith("@mx.test")
 
 
-def why(r):
+def why(r, mta):
     """The decision for one recipient, in words."""
     if r["webhook"]:
         return f"{r['class']}: webhook {r['webhook']} (filter {r['filter']})"
     if r["route"]:
         return f"{r['class']}: route {r['route']} (rule {r['rule']})"
-    return f"{r['class']}: left to Postfix"
+    return f"{r['class']}: left to {mta}"
 
 
-def main():
+def main(kind="postfix"):
     screen = Screen()
-    if reason := missing_for_postfix():
+    if kind not in KINDS:
+        print(f"demo: {kind} is not {' or '.join(KINDS)}", file=sys.stderr)
+        return 64
+    name, missing = KINDS[kind]
+    if reason := missing():
         print(f"demo: {reason}.\n"
-              "demo: run `make demo` as root (or with sudo): it installs what is missing.\n"
-              "demo: A Postfix that runs here already is not touched.", file=sys.stderr)
+              "demo: run `make demo` as root (or with sudo): it fetches what is missing.\n"
+              f"demo: A {name} that runs here already is not touched.", file=sys.stderr)
         return 69
     if reason := Waybill.missing():
         print(f"demo: {reason}; run `make` first.", file=sys.stderr)
@@ -281,7 +286,7 @@ def main():
     started = time.monotonic()
     try:
         with Lab() as lab:
-            problems = show(lab, screen)
+            problems = show(lab, screen, kind)
     except KeyboardInterrupt:
         print("\ndemo: stopped; everything is ended and removed", file=sys.stderr)
         return 130
@@ -298,9 +303,9 @@ def main():
     return 0
 
 
-def show(lab, screen):
-    demo = Demo(lab, screen)
-    screen.say("A throwaway Postfix on 127.0.0.1 with waybill, relays docomo, au, softbank and\n"
+def show(lab, screen, kind):
+    demo = Demo(lab, screen, kind)
+    screen.say(f"A throwaway {KINDS[kind][0]} on 127.0.0.1 with waybill, relays docomo, au, softbank and\n"
                "bulk, and an LMTP receiver for the webhook. Its waybill.conf, in short:")
     for line in demo.configuration().strip().splitlines():
         screen.say("    " + line if line else "")
@@ -313,4 +318,4 @@ def show(lab, screen):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

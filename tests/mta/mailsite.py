@@ -1,6 +1,7 @@
-"""The site that most tests use: one Postfix with everything an admin may
-have, waybill, four relays, and a place for each way that mail can go."""
+"""The site that most tests use: one MTA with everything an admin may have,
+waybill, four relays, and a place for each way that mail can go."""
 
+import email
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -64,26 +65,28 @@ def rule(name, domain, to):
 
 
 class Site:
-    """One Postfix and what stands around it.
+    """One MTA and what stands around it.
 
+    way:     how waybill is attached in a Postfix, or "sendmail"
     default: the relayhost, which must get nothing once waybill is at work
     own:     where the admin's own transport table sends some mail
     gateway: the inner host of a relay domain
     legacy:  a route that keeps the sender as it is
     """
 
-    def __init__(self, attach, *, main=None, services=(), aliases=None, extra="",
+    def __init__(self, way, *, main=None, services=(), aliases=None, extra="",
                  before_apply=None):
-        self.attach = attach
+        """main and services are Postfix's; extra stands in waybill.conf."""
+        self.way = self.attach = way
         self.lab = lab = Lab()
         try:
             self.sinks = {name: lab.sink(name) for name in
                           (*ROUTES, "legacy", "default", "own", "gateway")}
-            self.mx = lab.postfix("mx", start=False, services=services,
-                                  aliases=self._aliases(aliases))
-            self.mx._main.update(self._main() | dict(main or {}))
+            aliases = self._aliases(aliases)
+            self.mx = (self._sendmail(aliases) if way == "sendmail" else
+                       self._postfix(aliases, main, services))
             self.waybill = lab.waybill(self.mx, self.configuration() + extra,
-                                       attach=attach,
+                                       attach=self.mx.attach(way),
                                        relayhosts=[self.sinks["default"].nexthop])
             self.sinks["lmtp"] = lab.lmtp("lmtp", self.waybill.lmtp_socket)
             self.mx.start()
@@ -126,6 +129,37 @@ class Site:
         return {"sales": "bob@remote.test", "team": "news, carol@remote.test",
                 "sneaky": self.WRONG_LABEL} | (more or {})
 
+    def _postfix(self, aliases, main, services):
+        mx = self.mx = self.lab.postfix("mx", start=False, services=services, aliases=aliases)
+        mx._main.update(self._main() | dict(main or {}))
+        return mx
+
+    def _sendmail(self, aliases):
+        """The same for Sendmail. Its virtual users are local ones; what its
+        table says of hosts cannot name a port, so own and gateway have mailers
+        of their own, and another name: the smart host's is in relayhosts."""
+        sinks = self.sinks
+        domains = ("virtual.test", "remote-alias.test", "partner.test")
+        mx = self.lab.sendmail(
+            "mx", start=False, aliases=aliases, relay=sinks["default"].nexthop,
+            mc="".join(f"VIRTUSER_DOMAIN(`{domain}')dnl\n" for domain in domains)
+            + f"define(`RELAY_MAILER_ARGS', `TCP $h {sinks['gateway'].port}')dnl\n"
+              f"define(`SMTP8_MAILER_ARGS', `TCP $h {sinks['own'].port}')dnl\n",
+            mc_end="LOCAL_RULE_0\n"
+                   "Rspecial < @ $+ > $*\t$#smtp8 $@ [localhost] $: special < @ $1 > $2\n",
+            tables={
+                "mailertable": {".jp": "smtp8:[localhost]", "gateway.test": "relay:[localhost]"},
+                "access": {"To:gateway.test": "RELAY", "To:partner.test": "RELAY"},
+                "virtusertable": {
+                    "boss@remote-alias.test": "dave@remote.test",
+                    "sneaky@remote-alias.test": self.WRONG_LABEL,
+                    "inner@remote-alias.test": "news@mx.test",
+                    "known@partner.test": "eve@remote.test",
+                    "box@virtual.test": "backup", "@virtual.test": "error:nouser no such user",
+                    "@remote-alias.test": "error:nouser no such user"}})
+        mx.mailbox_of("backup", "virtual.test/box")
+        return mx
+
     def _main(self):
         table, sinks = self.mx.table, self.sinks
         virtual = "boss@remote-alias.test dave@remote.test\n" \
@@ -163,7 +197,7 @@ class Site:
         return self.mx.send(sender, recipients, text, **options)
 
     def settle(self, timeout=30.0):
-        """Wait until Postfix has nothing left to do."""
+        """Wait until the MTA has nothing left to do."""
         self.mx.wait_until_empty(timeout)
 
     def arrived(self):
@@ -189,6 +223,18 @@ class Site:
         messages = self.sinks[name].wait_for(1, log=self.mx.log)
         assert len(messages) == 1, [m.rcpt_to for m in messages]
         return messages[0]
+
+    def told_by(self, report):
+        """What must be clean in a report of the MTA. Sendmail's has a text for
+        people that quotes its own queue, marks and all; what programs read of
+        it, and the message, is as clean as in Postfix."""
+        if self.way != "sendmail":
+            return report
+        message = email.message_from_string(report)
+        assert message.get_content_type() == "multipart/report", report
+        text, *parts = message.get_payload()
+        assert text.get_content_type() == "text/plain" and len(parts) == 2, report
+        return "".join(part.as_string() for part in parts)
 
     def label(self):
         """The LABEL of the running configuration, as an admin sees it: in the

@@ -11,6 +11,7 @@ A scenario is a file in scenarios/. Its lines of comment say what happens:
     # prints: TEXT
     # expect: RECIPIENT at PLACE; key = value; ...
     # expect: RECIPIENT waits: REGEX    what the queue says of it
+    # sendmail: REGEX                   what Sendmail's says of the same
     # expect: RECIPIENT refused: TEXT   at once, as the reply begins
     # refused: TEXT                     by `waybill check`; nothing is sent
 
@@ -26,6 +27,7 @@ headers), route (the tag header), pace (between two mails by a route).
 {braces} in the configuration stand for what only the laboratory knows:
 
     {sink NAME}                    host and port of a relay without log-in
+    {port NAME}                    its port alone; other loopback addresses have none
     {relay NAME TLS [CERTIFICATE]} host, port and CA of a provider
     {open NAME TLS}                the same, but without log-in
     {ssl NAME}                     the same as ssl://HOST
@@ -57,6 +59,7 @@ class Sending:
     headers: list = field(default_factory=list)
     arrives: dict = field(default_factory=dict)   # recipient -> {key: value}
     waits: dict = field(default_factory=dict)     # recipient -> regex
+    sendmail: dict = field(default_factory=dict)  # the same in Sendmail's words
     refusals: dict = field(default_factory=dict)  # recipient -> text
 
 
@@ -68,6 +71,7 @@ class Run:
     prints: list = field(default_factory=list)
     arrives: dict = field(default_factory=dict)
     waits: dict = field(default_factory=dict)
+    sendmail: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -95,7 +99,7 @@ def take_run(scenario, rest):
 def take_expect(scenario, rest):
     act = scenario.acts[-1]
     if found := re.fullmatch(r"(\S+) waits: (.+)", rest):
-        act.waits[found[1]] = found[2]
+        act.waits[found[1]] = act.sendmail[found[1]] = found[2]
         return
     if found := re.fullmatch(r"(\S+) refused: (.+)", rest):
         act.refusals[found[1]] = found[2]
@@ -109,6 +113,9 @@ def take(scenario, key, rest):
     """One line of comment."""
     if key == "send":
         take_send(scenario, rest)
+    elif key == "sendmail":
+        act = scenario.acts[-1]
+        act.sendmail[list(act.waits)[-1]] = rest
     elif key == "header":
         scenario.acts[-1].headers.append(tuple(rest.split(": ", 1)))
     elif key == "expect":

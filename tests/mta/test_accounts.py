@@ -12,14 +12,15 @@ ACCOUNTS = {"shop-one": "first password", "shop-two": "second:pass#word"}
 
 
 @pytest.fixture(scope="module")
-def provider(attach, programs):
-    """A Postfix with waybill, a provider, and what the provider got."""
+def provider(way, programs, sendmail_here):
+    """An MTA with waybill, a provider, and what the provider got."""
     need(AuthRelay.missing())
     with Lab() as lab:
         lab.got, lab.default = lab.sink("got"), lab.sink("default")
         lab.provider = lab.authrelay("provider", ACCOUNTS, lab.got)
-        lab.mx = lab.postfix("mx", main={"relayhost": lab.default.nexthop})
-        lab.waybill = lab.waybill(lab.mx, "", attach=attach,
+        lab.mx = lab.mta(way, "mx", relay=lab.default.nexthop, ca_file=lab.provider.ca_file,
+                         accounts=("customer",))
+        lab.waybill = lab.waybill(lab.mx, "", attach=lab.mx.attach(way),
                                   relayhosts=[lab.default.nexthop])
         lab.waybill.configure(configuration(lab.provider, lab.waybill))
         lab.waybill.start()
@@ -86,6 +87,30 @@ def test_no_password_stands_where_others_can_read_it(provider):
                 assert password.encode() not in data, path
 
 
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_with_a_wrong_password_mail_waits(provider, tls):
+    """Whoever its sender is: here one who has logged in himself."""
+    good = provider.waybill.text
+    wrong = provider.waybill.password("wrong", "not this one")
+    provider.got.clear()
+    provider.waybill.configure(good.replace("secrets/shop-one", wrong))
+    try:
+        provider.waybill.apply()
+        provider.waybill.reload()
+        smtp = provider.mx.connect()
+        provider.mx.log_in(smtp, "customer")
+        reply = provider.mx.send("info@keep.test", [f"x@1.{tls}.test"], smtp=smtp)
+        smtp.quit()
+        assert reply.code == 250, reply
+        provider.mx.wait_for_deferred()
+        assert provider.got.messages == provider.default.messages == []
+    finally:
+        provider.mx.empty_queue()
+        provider.waybill.configure(good)
+        provider.waybill.apply()
+        provider.waybill.reload()
+
+
 def test_a_server_with_another_certificate_gets_nothing(provider):
     """tls verifies against ca_file: with another CA the mail waits."""
     good = provider.waybill.text
@@ -96,6 +121,7 @@ def test_a_server_with_another_certificate_gets_nothing(provider):
     provider.got.clear()
     provider.waybill.configure(good.replace(str(provider.provider.ca_file), str(other)))
     try:
+        provider.mx.trust(other)
         provider.waybill.apply()
         provider.waybill.reload()
         provider.mx.send("info@keep.test", ["x@1.starttls.test"])
@@ -103,6 +129,7 @@ def test_a_server_with_another_certificate_gets_nothing(provider):
         assert provider.got.messages == []
     finally:
         provider.mx.empty_queue()
+        provider.mx.trust(provider.provider.ca_file)
         provider.waybill.configure(good)
         provider.waybill.apply()
         provider.waybill.reload()

@@ -18,13 +18,13 @@ SENDERS = {"verp": "info@verp.example.com", "srs": "info@srs.example.com",
 class Circle:
     """mx, with waybill, sends to far, which sends to last, which refuses."""
 
-    def __init__(self):
+    def __init__(self, kind):
         self.lab = lab = Lab()
         try:
             self.receiver = lab.adopt(Receiver())
             self.receiver.start()
             self.last = lab.sink("last")
-            self.mx = lab.postfix("mx", start=False)
+            self.mx = getattr(lab, kind)("mx", start=False)
             self.far = lab.postfix("far", start=False, domain="far.test")
             self.far._main.update({
                 "relay_domains": "remote.test",
@@ -71,9 +71,9 @@ webhook crm {{
         self.lab.close()
 
 
-@pytest.fixture(scope="module")
-def circle(programs):
-    made = Circle()
+@pytest.fixture(scope="module", params=("postfix", "sendmail"))
+def circle(request, programs, sendmail_here):
+    made = Circle(request.param)
     yield made
     made.close()
 

@@ -1,6 +1,6 @@
 """What an admin had before `apply` works after it, and after `--undo`.
 
-Every case is tried on one Postfix before and after, and its outcome, which
+Every case is tried on one MTA before and after, and its outcome, which
 recipient arrived where, is compared.
 """
 
@@ -61,9 +61,9 @@ def merged(outcome):
 
 
 @pytest.fixture(scope="module")
-def tried(attach, programs):
+def tried(way, programs, sendmail_here):
     """The site at work, with .before and .after as try_all() gave them."""
-    site = Site(attach)
+    site = Site(way)
     try:
         if not OpenDKIM.missing():
             add_signer(site)
@@ -77,8 +77,10 @@ def tried(attach, programs):
 
 
 def add_signer(site):
-    """OpenDKIM in main.cf, and once more in a service of its own."""
+    """OpenDKIM for all mail, and once more in a service of its own."""
     site.dkim = site.lab.dkim("dkim", "example.com")
+    if site.way == "sendmail":
+        return add_signer_to_sendmail(site)
     site.mx.command("postconf", f"smtpd_milters={site.dkim.milter}",
                     f"non_smtpd_milters={site.dkim.milter}",
                     "milter_default_action=accept")
@@ -86,6 +88,15 @@ def add_signer(site):
     name = f"127.0.0.1:{site.own_port}"
     site.mx.command("postconf", "-M", f"{name}/inet={name} inet n - y - - smtpd "
                     f"-o smtpd_milters={site.dkim.milter} -o syslog_name=postfix/own")
+    site.mx.reload()
+
+
+def add_signer_to_sendmail(site):
+    """In front of waybill, as a filter that the admin had before."""
+    site.own_port = site.mx.listeners["own"] = free_port()
+    site.mx.mc += f"INPUT_MAIL_FILTER(`dkim', `S=inet:{site.dkim.port}@127.0.0.1')dnl\n"
+    site.mx.write_mc()
+    site.mx.make()
     site.mx.reload()
 
 

@@ -1,10 +1,10 @@
 """Where bounces come back to, by listener, by login, by sender and by account,
 as the hosted services have it (return.SUBDOMAIN, a domain of one's own, or no
-rewriting), on one Postfix with several SMTP services."""
+rewriting), on one MTA with several SMTP services."""
 
 import pytest
 
-from lab import Lab, free_port, letter
+from lab import Lab, letter
 from mailsite import route, rule
 from test_inbound import STRANGER, marked
 
@@ -33,16 +33,14 @@ class Office:
     """Three SMTP services that tell their names, and one relay for each of
     docomo's customers and everybody else."""
 
-    def __init__(self, attach, lab):
-        self.attach, self.lab = attach, lab
+    def __init__(self, way, lab):
+        self.way, self.lab = way, lab
         self.docomo, self.bulk, self.default = map(lab.sink, ("docomo", "bulk", "default"))
-        self.ports = {name: free_port() for name in LISTENERS}
-        services = [f"127.0.0.1:{port} inet n - y - - smtpd -o syslog_name=postfix/{name}"
-                    f" -o milter_macro_daemon_name={name}" for name, port in self.ports.items()]
-        self.mx = lab.postfix("mx", services=services,
-                              main={"relayhost": self.default.nexthop})
-        self.waybill = lab.waybill(self.mx, self.configuration(), attach=attach,
-                                   relayhosts=[self.default.nexthop])
+        default = self.default.nexthop
+        self.mx = lab.mta(way, "mx", relay=default, listeners=LISTENERS,
+                          accounts=("shop", "SHOP", "desk"))
+        self.waybill = lab.waybill(self.mx, self.configuration(), attach=self.mx.attach(way),
+                                   relayhosts=[default])
         self.lmtp = lab.lmtp("lmtp", self.waybill.lmtp_socket)
         self.waybill.start()
         self.waybill.apply()
@@ -51,7 +49,7 @@ class Office:
         text = route("docomo", self.docomo, 'return_path = "shop@docomo.ne.jp"')
         text += route("bulk", self.bulk)
         text += rule("docomo", "docomo.ne.jp", "docomo") + "rule everything { route = bulk }\n"
-        if self.attach == "before_queue":
+        if self.way != "after_queue":
             text += BY_LISTENER_AND_LOGIN
         return text + SECTIONS
 
@@ -62,11 +60,9 @@ class Office:
 
     def returns_to(self, sender, recipient="a@remote.test", *, listener=None, login=None):
         """What the relay sees as the sender of a message."""
-        smtp = self.mx.connect(port=self.ports[listener] if listener else None)
+        smtp = self.mx.connect(port=self.mx.listeners[listener] if listener else None)
         if login:
-            code, text = smtp.docmd("XCLIENT", f"LOGIN={login}")
-            assert code == 220, text
-            smtp.ehlo()
+            self.mx.log_in(smtp, login)
         self.clear()
         reply = self.mx.send(sender, [recipient], letter("a@example.net", recipient), smtp=smtp)
         smtp.quit()
@@ -89,16 +85,16 @@ class Office:
 
 
 @pytest.fixture(scope="module")
-def office(attach, programs):
+def office(way, programs, sendmail_here):
     with Lab() as lab:
-        yield Office(attach, lab)
+        yield Office(way, lab)
 
 
-@pytest.fixture(scope="module")
-def office_before_queue(programs):
+@pytest.fixture(scope="module", params=("before_queue", "sendmail"))
+def office_before_queue(request, programs, sendmail_here):
     """Behind the queue nobody knows by which listener or login mail came."""
     with Lab() as lab:
-        yield Office("before_queue", lab)
+        yield Office(request.param, lab)
 
 
 @pytest.mark.parametrize("listener, sender, becomes", [
@@ -169,7 +165,7 @@ def test_behind_the_queue_the_listener_is_not_known(office):
     office.waybill.configure(plain + by_listener)
     office.waybill.reload()
     try:
-        known = office.attach == "before_queue"
+        known = office.way != "after_queue"
         assert office.returns_to("news@other.test", listener="sandbox") == (
             "news@return.sandbox.example.jp" if known else "news@other.test")
     finally:

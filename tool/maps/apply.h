@@ -84,7 +84,10 @@ int wb_apply_undo(struct wb_site *site, const struct wb_undo_options *options,
 void wb_workers_note(struct wb_site *site, struct wb_strings *out);
 size_t wb_workers_left(struct wb_site *site, const struct wb_strings *pids);
 
-/* Is one of the signals pending that cmd_apply.c holds back? */
+/* Hold SIGINT, SIGTERM and SIGHUP back from now on. */
+void wb_apply_hold_signals(void);
+
+/* Is one of them pending? */
 bool wb_apply_is_interrupted(void);
 
 /* drain.c: queued messages with a marked recipient, or that wait for the hop

@@ -167,7 +167,7 @@ static void add_inbound_domains(struct wb_entries *e,
     }
 }
 
-static void add_domains(struct wb_entries *e, struct wb_pool *pool)
+void wb_entries_add_domains(struct wb_entries *e, struct wb_pool *pool)
 {
     const struct wb_conf *conf = e->conf;
     size_t most = conf->inbound_domain_count;
@@ -213,7 +213,7 @@ int wb_entries_make(const struct wb_conf *conf, struct wb_pool *pool,
     if (code == EX_OK)
         code = add_ways(&m, err);
     if (code == EX_OK)
-        add_domains(out, pool);
+        wb_entries_add_domains(out, pool);
     wb_seating_close(&m.seating);
     wb_keyed_free(&m.kinds);
     wb_keyed_free(&m.names);

@@ -57,4 +57,7 @@ int wb_entries_make(const struct wb_conf *conf, struct wb_pool *pool,
 /* Is there a route that is used only after a POP login? */
 bool wb_entries_have_pop(const struct wb_entries *entries);
 
+/* The inbound and bounce domains alone; e->conf is set. */
+void wb_entries_add_domains(struct wb_entries *e, struct wb_pool *pool);
+
 #endif

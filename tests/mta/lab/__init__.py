@@ -18,11 +18,13 @@ from .basics import (LabError, build_directory, free_port, missing_for_postfix,
                      run, wait_for)
 from .dkim import OpenDKIM
 from .lab import Lab
+from .mta import letter
 from .pop3 import Pop3
-from .postfix import Postfix, letter
+from .postfix import Postfix
+from .sendmail import Sendmail
 from .sink import Message, Sink
 from .waybill import Waybill
 
-__all__ = ["AuthRelay", "Lab", "LabError", "Message", "OpenDKIM", "Pop3",
-           "Postfix", "Sink", "Waybill", "build_directory", "free_port", "letter",
+__all__ = ["AuthRelay", "Lab", "LabError", "Message", "OpenDKIM", "Pop3", "Postfix",
+           "Sendmail", "Sink", "Waybill", "build_directory", "free_port", "letter",
            "missing_for_postfix", "run", "wait_for"]

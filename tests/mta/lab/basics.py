@@ -121,12 +121,14 @@ def listens(address):
         return True
 
 
-def run(command, *, stdin=None, ok=(0,), timeout=60, cwd=None):
+def run(command, *, stdin=None, ok=(0,), timeout=60, cwd=None, env=None):
     """Run a command to its end; an exit status that is not in ok is an error
-    that quotes what the command said. ok=None accepts every status."""
+    that quotes what the command said. ok=None accepts every status. env: what
+    stands in its environment beside ours."""
     command = [str(word) for word in command]
     done = subprocess.run(command, input=stdin, capture_output=True, text=True,
                           timeout=timeout, check=False, cwd=cwd,
+                          env={**os.environ, **env} if env else None,
                           stdin=None if stdin is not None else subprocess.DEVNULL)
     if ok is not None and done.returncode not in ok:
         raise LabError(f"{' '.join(command)}: exit status {done.returncode}\n"

@@ -9,11 +9,12 @@ from .basics import run
 class CyrusSasl:
     """Accounts in a sasldb of its own.
 
-    accounts: {"name": "password"}; mechanisms: "PLAIN LOGIN".
+    accounts: {"name": "password"}; mechanisms: "PLAIN LOGIN"; program: what
+    the server calls itself to Cyrus SASL.
     """
 
-    def __init__(self, directory, name, accounts, mechanisms):
-        self.dir, self.name = Path(directory), name
+    def __init__(self, directory, name, accounts, mechanisms, program="smtpd"):
+        self.dir, self.name, self.program = Path(directory), name, program
         self.accounts, self.mechanisms = accounts, mechanisms
 
     @staticmethod
@@ -34,13 +35,14 @@ class CyrusSasl:
     def start(self):
         self.dir.mkdir(mode=0o755, parents=True)
         db = self.dir / "sasldb2"
-        (self.dir / "smtpd.conf").write_text(
+        (self.dir / f"{self.program}.conf").write_text(
             "pwcheck_method: auxprop\nauxprop_plugin: sasldb\n"
             f"sasldb_path: {db}\nmech_list: {self.mechanisms}\nlog_level: 0\n")
         for account, password in self.accounts.items():
             run(["saslpasswd2", "-c", "-p", "-f", db, "-u", self.name, account],
                 stdin=password)
-        shutil.chown(db, "postfix")
+        if self.program == "smtpd":
+            shutil.chown(db, "postfix")
         return self
 
     def stop(self):

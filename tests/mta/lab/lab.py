@@ -8,6 +8,7 @@ from .authrelay import AuthRelay
 from .dkim import OpenDKIM
 from .pop3 import Pop3
 from .postfix import Postfix
+from .sendmail import Sendmail
 from .sink import Sink
 from .waybill import Waybill
 
@@ -54,6 +55,19 @@ class Lab:
         server = self.adopt(Postfix(self.dir / name, name, **options))
         return server.start() if start else server
 
+    def sendmail(self, name, *, start=True, **options):
+        server = self.adopt(Sendmail(self.dir / name, name, **options))
+        return server.start() if start else server
+
+    def mta(self, way, name, *, relay, ca_file=None, start=True, **options):
+        """A Sendmail if way is "sendmail", or else a Postfix. relay: where it
+        sends what has no other way, a nexthop; ca_file: what Sendmail, which
+        has but one for all relays, verifies them by; options: what both have,
+        as listeners and aliases."""
+        if way == "sendmail":
+            return self.sendmail(name, start=start, relay=relay, ca_file=ca_file, **options)
+        return self.postfix(name, start=start, main={"relayhost": relay}, **options)
+
     def authrelay(self, name, accounts, sink, **options):
         return self.adopt(AuthRelay(self.dir / name, name, accounts, sink, **options)).start()
 
@@ -63,6 +77,6 @@ class Lab:
     def pop3(self, name, accounts, **options):
         return self.adopt(Pop3(self.dir / name, accounts, **options)).start()
 
-    def waybill(self, postfix, text, **options):
-        """Write waybill's files for that Postfix; nothing is started yet."""
-        return self.adopt(Waybill(self.dir / "waybill", postfix, text, **options))
+    def waybill(self, mta, text, **options):
+        """Write waybill's files for that MTA; nothing is started yet."""
+        return self.adopt(Waybill(self.dir / "waybill", mta, text, **options))

@@ -5,22 +5,18 @@ users that every Unix has (games, news) as its local ones, whose mailboxes lie
 in the lab, and tables that can be changed by attribute before start().
 """
 
-import email.message
-import email.utils
 import grp
 import itertools
 import json
 import os
 import pwd
-import re
-import shutil
 import signal
 import smtplib
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import contextmanager
 
-from .basics import LabError, free_port, listens, run, tail, wait_for
+from .basics import LabError, listens, run, tail, wait_for
+from .mta import Mta
 
 MASTER_CF = """\
 {host}:{port} inet n - {chroot} - - smtpd
@@ -55,60 +51,24 @@ QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold",
           "incoming", "private", "saved", "trace")
 
 
-@dataclass
-class Reply:
-    """What the server said to one submission."""
-    recipients: dict = field(default_factory=dict)  # address -> (code, text)
-    final: tuple = (0, "")    # the reply to MAIL if refused, else to DATA's end
-
-    @property
-    def code(self):
-        return self.final[0]
-
-    @property
-    def text(self):
-        return self.final[1]
-
-    @property
-    def queue_id(self):
-        found = re.search(r"queued as (\S+)", self.text)
-        return found.group(1) if found else None
-
-    def all_codes(self):
-        """Every code that was given, in order."""
-        return [code for code, _ in self.recipients.values()] + [self.code]
-
-
-def letter(sender, to, subject="A letter", body="Text.\r\n", headers=()):
-    """A message text. headers: more of them, as (name, value)."""
-    lines = [f"From: {sender}", f"To: {to}", f"Subject: {subject}",
-             f"Date: {email.utils.formatdate()}",
-             f"Message-ID: {email.utils.make_msgid(domain='lab.invalid')}"]
-    lines += [f"{name}: {value}" for name, value in headers]
-    return "\r\n".join(lines) + "\r\n\r\n" + body
-
-
-class Postfix:
+class Postfix(Mta):
     """One instance below directory."""
 
-    LOCAL_USERS = ("games", "news")
+    kind = "postfix"
+    group = "postfix"
+    outbound_mailer = "smtp"    # the {rcpt_mailer} of mail that leaves
 
     def __init__(self, directory, name, *, main=None, services=(), chroot="y",
-                 aliases=None, domain="mx.test"):
+                 aliases=None, domain="mx.test", listeners=(), accounts=()):
         """main: settings of main.cf; services: lines of master.cf; aliases:
         {"local name": "where to"}; chroot: as Debian has it for its daemons."""
-        self.dir = Path(directory)
-        self.name = name
-        self.domain = domain
-        self.port = free_port()
-        self.etc, self.queue = self.dir / "etc", self.dir / "q"
-        self.log = self.dir / "log" / "maillog"
-        self.maildir = self.dir / "mail"
+        super().__init__(directory, name, domain, listeners)
         self._main = dict(main or {})
-        self._services = list(services)
+        self._services = list(services) + [
+            f"127.0.0.1:{port} inet n - {chroot} - - smtpd -o milter_macro_daemon_name={listener}"
+            for listener, port in self.listeners.items()]
         self._chroot = chroot
         self._aliases = dict(aliases or {})
-        self.running = False
         self._marks = itertools.count(1)
 
     # its files
@@ -183,11 +143,32 @@ class Postfix:
         (self.etc / name).write_text(text)
         return f"{kind}:{self.etc / name}"
 
-    def forward(self, user, text):
-        """Give a local user a .forward file."""
-        path = self.dir / "forward" / user
-        path.write_text(text)
-        shutil.chown(path, user)
+    # for Waybill
+
+    @property
+    def sockets(self):
+        """The folder that a relative socket of waybill is below."""
+        return self.queue
+
+    def written(self, socket):
+        """How waybill.conf says it."""
+        return socket
+
+    def options(self):
+        """What waybill.conf says of this instance alone."""
+        return (f'queue_directory = "{self.queue}"\n'
+                'networks = { "127.0.0.0/8" }\n')
+
+    @contextmanager
+    def being_installed_into(self):
+        """Around `waybill apply`: on return no process works by the old files
+        any more. The new main.cf is made to look old, so that Postfix's
+        processes do not wait for it to cool."""
+        old, reloads = self.workers(), self.reloads()
+        yield
+        self.age()
+        if self.reloads() > reloads:
+            self.wait_for_end_of(old)
 
     # its life
 
@@ -268,18 +249,6 @@ class Postfix:
 
     # its log and queue
 
-    def log_text(self):
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
-
-    def log_lines(self, *wanted):
-        """The log's lines that hold every word of wanted."""
-        return [line for line in self.log_text().splitlines()
-                if all(word in line for word in wanted)]
-
-    def wait_for_log(self, *wanted, timeout=15.0):
-        return wait_for(f"log line with {' and '.join(wanted)}",
-                        lambda: self.log_lines(*wanted), timeout, self.log)
-
     def queued(self):
         """What postqueue -j tells of every queued message."""
         out = self.command("postqueue", "-j").stdout
@@ -320,42 +289,19 @@ class Postfix:
     def flush(self):
         self.command("postqueue", "-f")
 
-    def retry_until_empty(self, timeout=30.0):
-        """Flush again and again: after failures Postfix rests a destination,
-        and defers what it finds then without trying it."""
-        end = time.monotonic() + timeout
-        while True:
-            self.flush()
-            try:
-                return self.wait_until_empty(1)
-            except LabError:
-                if time.monotonic() > end:
-                    raise
+    def expire(self):
+        """Whatever is queued is tried once more, and returned if it fails."""
+        self.command("postsuper", "-e", "ALL")
+        self.flush()
 
     def empty_queue(self):
         """Throw away whatever is queued."""
         self.command("postsuper", "-d", "ALL")
 
-    def mailbox(self, name):
-        """The texts in a local or virtual mailbox, in no order."""
-        new = self.maildir / name / "new"
-        return [p.read_text(errors="replace") for p in new.iterdir()] if new.exists() else []
-
-    def wait_for_mailbox(self, name, count=1, timeout=15.0):
-        return wait_for(f"{count} messages in mailbox {name}",
-                        lambda: (got := self.mailbox(name)) and len(got) >= count and got,
-                        timeout, self.log)
-
-    def empty_mailboxes(self):
-        for new in list(self.maildir.glob("*/new")) + list(self.maildir.glob("*/*/new")):
-            for path in new.iterdir():
-                path.unlink()
-
     # mail into it
 
     def connect(self, client=None, port=None):
-        """An SMTP connection; client: the address that Postfix is to believe
-        it comes from (XCLIENT)."""
+        """See Mta; by XCLIENT."""
         smtp = smtplib.SMTP("127.0.0.1", port or self.port, local_hostname="client.test",
                             timeout=30)
         if client:
@@ -365,49 +311,13 @@ class Postfix:
         smtp.ehlo()
         return smtp
 
-    def send(self, sender, recipients, text=None, *, client=None, port=None,
-             mail_options=(), rcpt_options=None, smtp=None):
-        """Submit one message by SMTP.
-
-        recipients:   addresses, given to RCPT exactly so, inside "<>".
-        rcpt_options: {address: ["NOTIFY=...", ...]}, or one list for all.
-        Returns a Reply; a refusal is no error here.
-        """
-        if text is None:
-            text = letter(sender or "MAILER-DAEMON@lab.invalid", ", ".join(recipients))
-        session = smtp or self.connect(client, port)
-        try:
-            return self._transaction(session, sender, recipients, text,
-                                     list(mail_options), rcpt_options or {})
-        finally:
-            if smtp is None:
-                quietly(session.quit)
-
-    def _transaction(self, smtp, sender, recipients, text, options, rcpt_options):
-        reply = Reply()
-        if not "".join([sender, *recipients]).isascii() and "SMTPUTF8" not in options:
-            options.append("SMTPUTF8")
-        encoding = "utf-8" if "SMTPUTF8" in options else "ascii"
-        smtp.command_encoding = encoding
-        code, said = smtp.docmd("MAIL", " ".join([f"FROM:<{sender}>", *options]))
-        if code != 250:
-            reply.final = (code, said.decode())
-            return reply
-        for address in recipients:
-            more = rcpt_options.get(address, []) if isinstance(rcpt_options, dict) else rcpt_options
-            code, said = smtp.docmd("RCPT", " ".join([f"TO:<{address}>", *more]))
-            reply.recipients[address] = (code, said.decode())
-        if not any(code == 250 for code, _ in reply.recipients.values()):
-            reply.final = next(iter(reply.recipients.values()))
-            smtp.rset()
-            return reply
-        try:
-            code, said = smtp.data(text if isinstance(text, bytes) else text.encode())
-        except smtplib.SMTPDataError as refused:    # DATA itself was
-            code, said = refused.smtp_code, refused.smtp_error
-            smtp.rset()
-        reply.final = (code, said.decode())
-        return reply
+    @staticmethod
+    def log_in(smtp, account):
+        """From now on that connection is this account's, or so Postfix is told."""
+        code, text = smtp.docmd("XCLIENT", f"LOGIN={account}")
+        if code != 220:
+            raise LabError(f"XCLIENT: {code} {text}")
+        smtp.ehlo()
 
     def sendmail(self, text, *arguments, sender=None, recipients=()):
         """Submit by sendmail(1); without recipients it reads them from the
@@ -425,10 +335,3 @@ def group_exists(pid):
     lines = run(["ps", "-eo", "pgid=,stat="]).stdout.splitlines()
     return any(group == str(pid) and not state.startswith("Z")
                for group, state in map(str.split, lines))
-
-
-def quietly(function):
-    try:
-        function()
-    except (smtplib.SMTPException, OSError):
-        pass

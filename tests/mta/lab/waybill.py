@@ -1,4 +1,4 @@
-"""waybill at work in one Postfix: its files, the daemon and the tool."""
+"""waybill at work in one mail server: its files, the daemon and the tool."""
 
 import json
 import os
@@ -12,20 +12,20 @@ from .basics import (LabError, build_directory, free_port, kill_process,
 
 
 class Waybill:
-    """waybill.conf for one Postfix; start() and apply() put it to work.
+    """waybill.conf for one MTA; start() and apply() put it to work.
 
     text: the configuration but for the places of this lab's own, which come
     first: sockets, pid file, the instance, the secret.
     """
 
-    def __init__(self, directory, postfix, text, *, attach="before_queue",
+    def __init__(self, directory, mta, text, *, attach="before_queue",
                  lmtp_socket="unix:waybill/lmtp.sock", relayhosts=()):
-        self.dir, self.postfix = Path(directory), postfix
+        self.dir, self.mta = Path(directory), mta
         self.attach = attach
         self.conf = self.dir / "waybill.conf"
         self.log = self.dir / "log"
-        self.socket = postfix.queue / "waybill" / "milter.sock"
-        self.lmtp_socket = postfix.queue / lmtp_socket.removeprefix("unix:")
+        self.socket = mta.sockets / "waybill" / "milter.sock"
+        self.lmtp_socket = mta.sockets / lmtp_socket.removeprefix("unix:")
         self.loopback_port, self.again_port = free_port(), free_port()
         self._relayhosts = list(relayhosts)
         self._lmtp_socket = lmtp_socket
@@ -42,31 +42,29 @@ class Waybill:
     def _make(self, text):
         self.dir.mkdir(mode=0o755)
         (self.dir / "secrets").mkdir(mode=0o755)
-        meeting = self.postfix.queue / "waybill"
+        meeting = self.mta.sockets / "waybill"
         meeting.mkdir(parents=True, mode=0o750)    # as the daemon makes it,
-        shutil.chown(meeting, "nobody", "postfix")  # but lmtp_socket comes first
+        shutil.chown(meeting, "nobody", self.mta.group)  # but lmtp_socket comes first
         self.write_secret(secrets.token_hex(32))
         self.configure(text)
 
     def preamble(self):
         hosts = ", ".join(f'"{host}"' for host in self._relayhosts)
         return f"""\
-mta               = postfix
+mta               = {self.mta.kind}
 attach            = {self.attach}
-queue_directory   = "{self.postfix.queue}"
-mta_config        = "{self.postfix.etc}"
-socket            = "unix:waybill/milter.sock"
-socket_group      = "postfix"
-lmtp_socket       = "{self._lmtp_socket}"
+mta_config        = "{self.mta.etc}"
+socket            = "{self.mta.written("unix:waybill/milter.sock")}"
+socket_group      = "{self.mta.group}"
+lmtp_socket       = "{self.mta.written(self._lmtp_socket)}"
 loopback_listener = "127.0.0.1:{self.loopback_port}"
 again_listener    = "127.0.0.1:{self.again_port}"
 user              = "nobody"
 pid_file          = "{self.dir}/run/milter.pid"
 control_socket    = "{self.dir}/run/control"
 secret_file       = "secret"
-networks          = {{ "127.0.0.0/8" }}
 relayhosts        = {{ {hosts} }}
-"""
+""" + self.mta.options()
 
     def configure(self, text):
         """Write waybill.conf; a running daemon learns of it by reload()."""
@@ -130,18 +128,13 @@ relayhosts        = {{ {hosts} }}
     def tool(self, command, *arguments, **options):
         """Run `waybill COMMAND -c CONF ARGUMENTS`."""
         return run([build_directory() / "waybill", command, "-c", self.conf, *arguments],
-                   **options)
+                   env=self.mta.environment(), **options)
 
     def apply(self, *arguments, **options):
-        """Install into the Postfix; returns when no process works by the old
-        files any more. The new main.cf is made to look old, so that Postfix's
-        processes do not wait for it to cool."""
-        old, reloads = self.postfix.workers(), self.postfix.reloads()
-        done = self.tool("apply", "--mta-config", self.postfix.etc, *arguments, **options)
-        self.postfix.age()
-        if self.postfix.reloads() > reloads:
-            self.postfix.wait_for_end_of(old)
-        return done
+        """Install into the MTA; returns when no process works by the old
+        files any more."""
+        with self.mta.being_installed_into():
+            return self.tool("apply", "--mta-config", self.mta.etc, *arguments, **options)
 
     def undo(self, **options):
         return self.apply("--undo", **options)
