@@ -204,15 +204,18 @@ static int by_text(const void *text, const void *item)
     return strcasecmp(text, *(const char *const *)item);
 }
 
+/* bsearch wants items even where there are none. */
 bool wb_strings_hold_sorted(const struct wb_strings *list, const char *text)
 {
-    return bsearch(text, list->items, list->count, sizeof *list->items,
-                   by_text) != NULL;
+    return list->count > 0 && bsearch(text, list->items, list->count,
+                                      sizeof *list->items, by_text) != NULL;
 }
 
 const struct wb_inbound_domain *
 wb_conf_inbound_domain(const struct wb_conf *conf, const char *domain)
 {
+    if (conf->inbound_domain_count == 0)
+        return NULL;
     return bsearch(domain, conf->inbound_domains, conf->inbound_domain_count,
                    sizeof *conf->inbound_domains, by_text);
 }
