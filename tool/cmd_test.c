@@ -282,6 +282,15 @@ static int check_address(struct wb_pool *pool, const char *option,
     return EX_OK;
 }
 
+/* Where to ask Postfix; NULL: there is none. */
+static const char *mta_directory(const struct wb_conf *conf,
+                                 const struct arguments *a)
+{
+    if (conf->mta == WB_MTA_SENDMAIL)
+        return NULL;
+    return a->dir != NULL ? a->dir : conf->mta_config;
+}
+
 static int test(const struct wb_conf *conf, const struct arguments *a,
                 struct wb_pool *pool, struct wb_err *err)
 {
@@ -295,9 +304,9 @@ static int test(const struct wb_conf *conf, const struct arguments *a,
                                 .pool = pool,
                                 .from = a->from,
                                 .to = a->to,
-                                .dir =
-                                    a->dir != NULL ? a->dir : conf->mta_config,
-                                .without_tables = a->without_tables,
+                                .dir = mta_directory(conf, a),
+                                .without_tables = a->without_tables ||
+                                                  conf->mta == WB_MTA_SENDMAIL,
                                 .timeout_s = a->timeout_s,
                                 .now_s = (int64_t)time(NULL)};
     int code = a->all ? choose_all(conf, routes, &count)

@@ -14,6 +14,7 @@ A scenario is a file in scenarios/. Its lines of comment say what happens:
     # sendmail: REGEX                   what Sendmail's says of the same
     # expect: RECIPIENT refused: TEXT   at once, as the reply begins
     # refused: TEXT                     by `waybill check`; nothing is sent
+    # postfix: WHY                      it is not for Sendmail
 
 An expect is about the mail that was sent, or the mails that the command made.
 
@@ -81,6 +82,7 @@ class Scenario:
     seed: str = None
     what: str = None
     refused: str = None
+    only_postfix: str = None
     acts: list = field(default_factory=list)      # sendings and runs
 
 
@@ -124,6 +126,8 @@ def take(scenario, key, rest):
         take_run(scenario, rest)
     elif key == "prints":
         scenario.acts[-1].prints.append(rest)
+    elif key == "postfix":
+        scenario.only_postfix = rest
     else:
         assert key in ("seed", "what", "refused"), key
         setattr(scenario, key, rest)

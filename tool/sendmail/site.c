@@ -259,8 +259,10 @@ int wb_sm_site_tables(struct wb_sm_site *site, const char *folder,
 {
     struct wb_files tables = {files->items + 1, files->count - 1};
     mode_t was = umask(077);
-    int code = wb_publish(site->pool, folder, &tables, err);
+    int code = wb_folder_make(site->pool, folder, err);
 
+    if (code == EX_OK)
+        code = wb_publish(site->pool, folder, &tables, err);
     for (size_t i = 0; code == EX_OK && i < tables.count; i++) {
         const struct wb_file *file = &tables.items[i];
 
