@@ -1,12 +1,21 @@
 """Webhook mail from end to end: a real Postfix, the milter, waybill-lmtp, and
 nginx with TLS before a receiver that answers as it is told."""
 
+import base64
+import hashlib
+import hmac
+import json
 import os
 import re
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
+
+import formdata    # noqa: E402
 from lab import Lab, LabError, free_port, letter, wait_for
 from lab.endpoint import Endpoint
 from lab.lmtpd import SOCKET, WaybillLmtp
@@ -14,6 +23,7 @@ from mailsite import send_many
 from prerequisites import need
 
 STRANGER = "192.0.2.7"
+API_KEY = "a key of the receiver's"
 KEYS = ("the new key of the webhook", "the old key of the webhook")
 LIMIT_KB = 64 * 1024    # of memory, whatever happens
 
@@ -54,14 +64,18 @@ class HookSite:
             "slow": (e.url("/slow"), "timeout_s = 1"),
             "other": (e.url("/other", certificate="other"),),
             "own": (e.url("/own", certificate="own"),),
+            "form": (e.url("/form"), "format = cmc", f"api_key_file = {key('api', API_KEY)}"),
+            "json": (e.url("/json"), "format = cmc-json"),
+            "gun": (e.url("/gun"), "format = mailgun", keys),
             "down": (f"https://localhost:{down}/",),
             "private": (e.url("/private"), "allow_private = no"),
         }
         text = self.lmtpd.options(**options)
         for name, (url, *more) in hooks.items():
             allowed = [] if name == "private" else ["allow_private = yes"]
-            words = "  ".join([f'url = "{url}"', "format = raw", f'ca_file = "{e.ca_file}"',
-                               *allowed, *more])
+            raw = [] if any(word.startswith("format") for word in more) else ["format = raw"]
+            words = "  ".join([f'url = "{url}"', f'ca_file = "{e.ca_file}"', *raw, *allowed,
+                               *more])
             text += f"webhook {name} {{ {words} }}\n"
             text += (f'inbound {name} {{ domains = {{ "{name}.test" }}  match = "."  '
                      f"match_on = envelope  webhook = {name} }}\n")
@@ -162,6 +176,148 @@ def test_a_report_of_success_says_delivered(site):
     site.settle()
 
 
+# in each format
+
+def b64(octets):
+    return base64.encodebytes(octets).replace(b"\n", b"\r\n")
+
+
+def word(text, charset):
+    """An encoded word (RFC 2047)."""
+    return b"=?%s?B?%s?=" % (charset.encode(), base64.b64encode(text.encode(charset)))
+
+
+def message(subject, of_type, body):
+    return (b"From: games@mx.test\r\nTo: info@form.test\r\nSubject: " + subject
+            + b"\r\nMIME-Version: 1.0\r\nContent-Type: " + of_type + b"\r\n" + body)
+
+
+def mixed(subject, *parts):
+    return message(subject, b"multipart/mixed; boundary=\"=_b\"\r\n",
+                   b"".join(b"--=_b\r\n" + part + b"\r\n" for part in parts) + b"--=_b--\r\n")
+
+
+ALL_OCTETS = bytes(range(256)) * 300
+JAPANESE = "\u304a\u554f\u3044\u5408\u308f\u305b"           # o-toi-awase
+ESTIMATE = "\u898b\u7a4d\u66f8.pdf"                          # mitsumori-sho
+TRICKY = "\u8868\u793a\u30bd\u80fd"    # second octets of Shift_JIS that are "\\"
+
+# octets, subject, text, html, [(name, type, octets)]
+MESSAGES = {
+    "plain": (message(b"A plain one", b"text/plain", b"\r\nOne\r\n.two\r\n"),
+              "A plain one", "One\n.two\n", None, []),
+    "html": (message(b"HTML", b"text/html; charset=utf-8",
+                     b"Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+                     b"<p>Gr=C3=BC=\r\n=C3=9Fe</p>\r\n"),
+             "HTML", None, "<p>Gr\u00fc\u00dfe</p>\n", []),
+    "both": (message(b"Both", b"multipart/alternative; boundary=b",
+                     b"\r\n--b\r\n\r\nText\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+                     b"<b>Text</b>\r\n--b--\r\n"),
+             "Both", "Text", "<b>Text</b>", []),
+    "attachments": (
+        mixed(b"Two files", b"\r\nSee below.",
+              b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n"
+              b"Content-Disposition: attachment; filename=all.bin\r\n\r\n" + b64(ALL_OCTETS),
+              b"Content-Type: text/csv\r\n"
+              b"Content-Disposition: attachment; filename=\"a b.csv\"\r\n\r\n1,2\r\n3,4"),
+        "Two files", "See below.", None,
+        [("all.bin", "application/octet-stream", ALL_OCTETS),
+         ("a b.csv", "text/csv", b"1,2\r\n3,4")]),
+    "iso-2022-jp": (
+        mixed(word(JAPANESE, "iso-2022-jp"),
+              b"Content-Type: text/plain; charset=ISO-2022-JP\r\n\r\n"
+              + JAPANESE.encode("iso-2022-jp"),
+              b"Content-Type: application/pdf; name=\"" + word(ESTIMATE, "iso-2022-jp")
+              + b"\"\r\nContent-Transfer-Encoding: base64\r\n"
+              b"Content-Disposition: attachment\r\n\r\n" + b64(b"%PDF\0\xff")),
+        JAPANESE, JAPANESE, None, [(ESTIMATE, "application/pdf", b"%PDF\0\xff")]),
+    "shift-jis": (
+        mixed(word(TRICKY, "shift_jis"),
+              b"Content-Type: text/plain; charset=Shift_JIS\r\n"
+              b"Content-Transfer-Encoding: 8bit\r\n\r\n" + TRICKY.encode("shift_jis"),
+              b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n"
+              b"Content-Disposition: attachment; filename=\"" + word(ESTIMATE, "shift_jis")
+              + b"\"\r\n\r\n" + b64(b"%PDF-1.4")),
+        TRICKY, TRICKY, None, [(ESTIMATE, "application/pdf", b"%PDF-1.4")]),
+    "utf-8": (
+        mixed(word(JAPANESE, "utf-8") + b"\r\n " + word(" \U0001f600", "utf-8"),
+              b"Content-Type: text/plain; charset=utf-8\r\n"
+              b"Content-Transfer-Encoding: base64\r\n\r\n" + b64(f"{JAPANESE}\r\n".encode()),
+              b"Content-Type: application/pdf\r\nContent-Disposition: attachment;\r\n"
+              b" filename*0*=UTF-8''%E8%A6%8B;\r\n filename*1*=%E7%A9%8D%E6%9B%B8;\r\n"
+              b" filename*2=.pdf\r\n\r\n%PDF-1.4"),
+        JAPANESE + " \U0001f600", JAPANESE + "\n", None,
+        [(ESTIMATE, "application/pdf", b"%PDF-1.4")]),
+    "unencoded": (
+        mixed(JAPANESE.encode("shift_jis"), b"\r\nx",
+              b"Content-Type: application/pdf\r\nContent-Disposition: attachment; filename=\""
+              + ESTIMATE.encode() + b"\"\r\n\r\n%PDF-1.4"),
+        JAPANESE, "x", None, [(ESTIMATE, "application/pdf", b"%PDF-1.4")]),
+}
+
+all_messages = pytest.mark.parametrize("octets, subject, text, html, files", MESSAGES.values(),
+                                       ids=MESSAGES)
+
+
+def posted(site, name, octets):
+    """The one request that this message becomes."""
+    site.send(f"info@{name}.test", text=octets)
+    site.settle()
+    request, = site.receiver.requests
+    assert request.path == f"/{name}"
+    return request
+
+
+def form_of(request):
+    """Its fields by name: the values, and of files (name, type, octets)."""
+    fields = formdata.by_name(formdata.read(request.header("Content-Type"), request.body))
+    return {name: field.text if field.filename is None
+            else (field.filename, field.type, field.value) for name, field in fields.items()}
+
+
+def files_of(form, prefix, count):
+    """They are numbered from 1."""
+    names = [name for name, value in form.items() if isinstance(value, tuple)]
+    assert names == [f"{prefix}{i + 1}" for i in range(int(form[count]))]
+    return [form[name] for name in names]
+
+
+@all_messages
+def test_as_form_data(site, octets, subject, text, html, files):
+    got = form_of(posted(site, "form", octets))
+    assert (got["api_key"], got["filter"]) == (API_KEY, "form")
+    assert (got["envelope-from"], got["envelope-to"]) == ("games@mx.test", "info@form.test")
+    assert (got["subject"], got.get("text"), got.get("html")) == (subject, text, html)
+    assert files_of(got, "attachment", "attachments") == files
+    headers = [(h["name"], h["value"]) for h in json.loads(got["headers"])]
+    assert headers[0][0] == "Received" and ("Subject", subject) in headers
+
+
+@all_messages
+def test_as_json(site, octets, subject, text, html, files):
+    """Which has no place for the files, but for how many there are."""
+    request = posted(site, "json", octets)
+    assert request.header("Content-Type") == "application/json"
+    got = json.loads(request.body)
+    assert (got["filter"], got["envelope-from"], got["envelope-to"]) == (
+        "json", "games@mx.test", "info@json.test")
+    assert (got["subject"], got.get("text"), got.get("html")) == (subject, text, html)
+    assert got["attachments"] == len(files)
+
+
+@all_messages
+def test_as_mailgun(site, octets, subject, text, html, files):
+    request = posted(site, "gun", octets)
+    got = form_of(request)
+    assert (got["sender"], got["recipient"]) == ("games@mx.test", "info@gun.test")
+    assert (got["subject"], got.get("body-plain"), got.get("body-html")) == (subject, text, html)
+    assert files_of(got, "attachment-", "attachment-count") == files
+    assert ["Subject", subject] in json.loads(got["message-headers"])
+    signed = (got["timestamp"] + got["token"]).encode()
+    assert got["signature"] == hmac.new(KEYS[0].encode(), signed, hashlib.sha256).hexdigest()
+    assert request.is_signed_by(*KEYS)
+
+
 # refused for now
 
 @pytest.mark.parametrize("status, dsn", [
@@ -250,20 +406,45 @@ def test_a_large_message_needs_little_memory(site):
     assert site.lmtpd.most_memory_kb() < LIMIT_KB
 
 
-def many(count):
-    return lambda i: ("games@mx.test", [f"u{i}@crm.test"], None)
+def send_numbers(site, numbers):
+    """A message to each of u0, u1 and so on."""
+    replies = send_many(site.mx, len(numbers), 10,
+                        lambda i: ("games@mx.test", [f"u{numbers[i]}@crm.test"], None))
+    assert {reply.code for reply in replies} == {250}
 
 
 def recipients_posted(site):
     return sorted(r.header("X-Waybill-To") for r in site.receiver.requests)
 
 
-def test_a_thousand_messages_are_posted_exactly_once(site):
-    site.lmtpd.forget_most_memory()
-    replies = send_many(site.mx, 1000, 10, many(1000))
-    assert {reply.code for reply in replies} == {250}
+def eager_site(width):
+    """Postfix begins with so many at one time, not with 5."""
+    need(Endpoint.missing())
+    return HookSite(width=width,
+                    main={"waybill-lmtp_initial_destination_concurrency": str(width)})
+
+
+@pytest.fixture
+def fifty_site(programs):
+    made = eager_site(50)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_a_thousand_messages_are_posted_exactly_once(fifty_site):
+    """50 at one time and never more: the first are held until so many are
+    open."""
+    site = fifty_site
+    site.receiver.hold()
+    send_numbers(site, range(100))
+    site.receiver.wait_for_waiting(50, 20, site.mx.log)
+    site.receiver.release()
+    send_numbers(site, range(100, 1000))
     site.receiver.wait_for(1000, 120, site.mx.log)
     site.settle(60)
+    assert site.receiver.most_waiting == 50
     assert recipients_posted(site) == sorted(f"u{i}@crm.test" for i in range(1000))
     assert set(site.receiver.ids.values()) == {1}
     assert site.lmtpd.most_memory_kb() < LIMIT_KB
@@ -271,8 +452,7 @@ def test_a_thousand_messages_are_posted_exactly_once(site):
 
 @pytest.fixture
 def wide_site(programs):
-    need(Endpoint.missing())
-    made = HookSite(width=200, main={"waybill-lmtp_initial_destination_concurrency": "200"})
+    made = eager_site(200)
     try:
         yield made
     finally:
@@ -283,8 +463,7 @@ def test_two_hundred_posts_at_one_time(wide_site):
     """All of them held by the receiver, while Postfix waits for each."""
     site = wide_site
     site.receiver.hold()
-    replies = send_many(site.mx, 200, 10, many(200))
-    assert {reply.code for reply in replies} == {250}
+    send_numbers(site, range(200))
     site.receiver.wait_for_waiting(200, 120, site.mx.log)
     assert site.lmtpd.most_memory_kb() < LIMIT_KB
     site.receiver.release()
@@ -319,8 +498,7 @@ def test_killed_in_the_middle(site, victim):
     """Three times while posts have arrived and nobody has been told. Nothing
     is lost, and what is posted twice has the same id."""
     site.receiver.hold()
-    replies = send_many(site.mx, 200, 10, many(200))
-    assert {reply.code for reply in replies} == {250}
+    send_numbers(site, range(200))
     for _ in range(3):
         flush_until(site, lambda t: site.receiver.wait_for_waiting(5, t))
         if victim == "postfix":
