@@ -1,6 +1,7 @@
 #include "webhook/server.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,7 @@ static void leave(struct wb_connection *c)
 static void *run(void *argument)
 {
     wb_session_run(argument);
+    OPENSSL_thread_stop(); /* before the last one says that it is gone */
     leave(argument);
     return NULL;
 }

@@ -66,9 +66,12 @@ static void leave(struct wb_pace *pace, struct wb_turn *turn)
 static bool join(struct wb_pace *pace, struct wb_turn *turn,
                  int64_t interval_ns, int64_t most_ns, int64_t now_ns)
 {
+    bool is_shorter = interval_ns < pace->interval_ns;
     int64_t due_ns;
 
     pace->interval_ns = interval_ns;
+    if (is_shorter)
+        wake_first(pace); /* it sleeps until the longer one is over */
     due_ns = next_ns(pace, now_ns) + (int64_t)pace->waiting * interval_ns;
     if (due_ns - now_ns > most_ns)
         return false;

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 
-from waybill_daemon import wait_for
+from waybill_daemon import ENVIRONMENT, wait_for
 
 SECRET = "0123456789abcdef0123456789abcdef"
 SIGNING_KEYS = ("the new key of the webhook", "the old key of the webhook")
@@ -160,7 +160,7 @@ class LmtpDaemon:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command("-f"), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env={**os.environ, **environment})
+                env={**os.environ, **ENVIRONMENT, **environment})
         wait_for("waybill-lmtp", lambda: self._is_ready(before))
         return self
 

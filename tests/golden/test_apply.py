@@ -495,6 +495,8 @@ def test_waybill_follows_a_content_filter(bench):
 
 # Refusals: each says what would be right, and nothing changes.
 
+DOOR = 'listener door { class = inbound  address = "127.0.0.1"  max_connections = 5 }\n'
+
 REFUSALS = [
     ("relayhost", "relayhost = [isp.example]:587\n", "", "", 'relayhosts = { "[isp.example]:587" }'),
     ("content_filter", "content_filter = amavis:[127.0.0.1]:10024\n", "", "", "after_queue"),
@@ -507,6 +509,14 @@ REFUSALS = [
     ("second passes' port taken", "", "10029 inet n - n - - smtpd\n", "", "again_listener"),
     ("no IPv6 for second passes", "inet_protocols = ipv4\n", "", 'again_listener = "[::1]:10029"\n', "again_listener"),
     ("no IPv6 for the listener", "inet_protocols = ipv4\n", "", 'loopback_listener = "[::1]:10028"\n', "inet_protocols"),
+    ("listener's name", "", "26 inet n - n - - smtpd\n  -o milter_macro_daemon_name=door\n", INBOUND + DOOR,
+     "door is the milter_macro_daemon_name of 26/inet in "),
+    ("listener's name in braces", "", "26 inet n - n - - smtpd\n  -o { milter_macro_daemon_name = door }\n",
+     INBOUND + DOOR, "door is the milter_macro_daemon_name of 26/inet in "),
+    ("listener's name everywhere", "milter_macro_daemon_name = door\n", "", INBOUND + DOOR,
+     "door is the milter_macro_daemon_name of all services"),
+    ("listener has the host's name", "myhostname = door\n", "", INBOUND + DOOR,
+     "door is the milter_macro_daemon_name of all services"),
     ("no postconf", "setgid_group =\n", "", "", "setgid_group"),
     ("a service's filter", "", "26 inet n - n - - smtpd\n  -o content_filter=amavis:dummy\n",
      "attach = after_queue\n", "-o content_filter=waybill-in:"),

@@ -1,19 +1,29 @@
 """Webhook mail from end to end: a real MTA, the milter, waybill-lmtp, and
 nginx with TLS before a receiver that answers as it is told."""
 
+import hashlib
+import hmac
+import json
 import os
 import re
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "unit"))
+
+import formdata    # noqa: E402
 from lab import Lab, LabError, free_port, letter, wait_for
 from lab.endpoint import Endpoint
 from lab.lmtpd import SOCKET, WaybillLmtp
 from mailsite import send_many
+from octets import MESSAGES
 from prerequisites import need
 
 STRANGER = "192.0.2.7"
+API_KEY = "a key of the receiver's"
 KEYS = ("the new key of the webhook", "the old key of the webhook")
 LIMIT_KB = 64 * 1024    # of memory, whatever happens
 
@@ -57,14 +67,18 @@ class HookSite:
             "slow": (e.url("/slow"), "timeout_s = 1"),
             "other": (e.url("/other", certificate="other"),),
             "own": (e.url("/own", certificate="own"),),
+            "form": (e.url("/form"), "format = cmc", f"api_key_file = {key('api', API_KEY)}"),
+            "json": (e.url("/json"), "format = cmc-json"),
+            "gun": (e.url("/gun"), "format = mailgun", keys),
             "down": (f"https://localhost:{down}/",),
             "private": (e.url("/private"), "allow_private = no"),
         }
         text = self.lmtpd.options(**options)
         for name, (url, *more) in hooks.items():
             allowed = [] if name == "private" else ["allow_private = yes"]
-            words = "  ".join([f'url = "{url}"', "format = raw", f'ca_file = "{e.ca_file}"',
-                               *allowed, *more])
+            raw = [] if any(word.startswith("format") for word in more) else ["format = raw"]
+            words = "  ".join([f'url = "{url}"', f'ca_file = "{e.ca_file}"', *raw, *allowed,
+                               *more])
             text += f"webhook {name} {{ {words} }}\n"
             text += (f'inbound {name} {{ domains = {{ "{name}.test" }}  match = "."  '
                      f"match_on = envelope  webhook = {name} }}\n")
@@ -171,6 +185,71 @@ def test_a_report_of_success_says_delivered(site):
     site.settle()
 
 
+# in each format
+
+all_messages = pytest.mark.parametrize("octets, subject, text, html, files", MESSAGES.values(),
+                                       ids=MESSAGES)
+
+
+def posted(site, name, octets):
+    """The one request that this message becomes."""
+    site.send(f"info@{name}.test", text=octets)
+    site.settle()
+    request, = site.receiver.requests
+    assert request.path == f"/{name}"
+    return request
+
+
+def form_of(request):
+    """Its fields by name: the values, and of files (name, type, octets)."""
+    fields = formdata.by_name(formdata.read(request.header("Content-Type"), request.body))
+    return {name: field.text if field.filename is None
+            else (field.filename, field.type, field.value) for name, field in fields.items()}
+
+
+def files_of(form, prefix, count):
+    """They are numbered from 1."""
+    names = [name for name, value in form.items() if isinstance(value, tuple)]
+    assert names == [f"{prefix}{i + 1}" for i in range(int(form[count]))]
+    return [form[name] for name in names]
+
+
+@all_messages
+def test_as_form_data(site, octets, subject, text, html, files):
+    got = form_of(posted(site, "form", octets))
+    assert (got["api_key"], got["filter"]) == (API_KEY, "form")
+    assert (got["envelope-from"], got["envelope-to"]) == ("games@mx.test", "info@form.test")
+    assert (got["subject"], got.get("text"), got.get("html")) == (subject, text, html)
+    assert files_of(got, "attachment", "attachments") == files
+    headers = [(h["name"], h["value"]) for h in json.loads(got["headers"])]
+    assert headers[0][0] == "Received" and ("Subject", subject) in headers
+
+
+@all_messages
+def test_as_json(site, octets, subject, text, html, files):
+    """Which has no place for the files, but for how many there are."""
+    request = posted(site, "json", octets)
+    assert request.header("Content-Type") == "application/json"
+    got = json.loads(request.body)
+    assert (got["filter"], got["envelope-from"], got["envelope-to"]) == (
+        "json", "games@mx.test", "info@json.test")
+    assert (got["subject"], got.get("text"), got.get("html")) == (subject, text, html)
+    assert got["attachments"] == len(files)
+
+
+@all_messages
+def test_as_mailgun(site, octets, subject, text, html, files):
+    request = posted(site, "gun", octets)
+    got = form_of(request)
+    assert (got["sender"], got["recipient"]) == ("games@mx.test", "info@gun.test")
+    assert (got["subject"], got.get("body-plain"), got.get("body-html")) == (subject, text, html)
+    assert files_of(got, "attachment-", "attachment-count") == files
+    assert ["Subject", subject] in json.loads(got["message-headers"])
+    signed = (got["timestamp"] + got["token"]).encode()
+    assert got["signature"] == hmac.new(KEYS[0].encode(), signed, hashlib.sha256).hexdigest()
+    assert request.is_signed_by(*KEYS)
+
+
 # refused for now
 
 @pytest.mark.parametrize("status, dsn", [
@@ -259,20 +338,45 @@ def test_a_large_message_needs_little_memory(site):
     assert site.lmtpd.most_memory_kb() < LIMIT_KB
 
 
-def many(count):
-    return lambda i: ("games@mx.test", [f"u{i}@crm.test"], None)
+def send_numbers(site, numbers):
+    """A message to each of u0, u1 and so on."""
+    replies = send_many(site.mx, len(numbers), 10,
+                        lambda i: ("games@mx.test", [f"u{numbers[i]}@crm.test"], None))
+    assert {reply.code for reply in replies} == {250}
 
 
 def recipients_posted(site):
     return sorted(r.header("X-Waybill-To") for r in site.receiver.requests)
 
 
-def test_a_thousand_messages_are_posted_exactly_once(site):
-    site.lmtpd.forget_most_memory()
-    replies = send_many(site.mx, 1000, 10, many(1000))
-    assert {reply.code for reply in replies} == {250}
+def eager_site(width):
+    """Postfix begins with so many at one time, not with 5."""
+    need(Endpoint.missing())
+    return HookSite(width=width,
+                    main={"waybill-lmtp_initial_destination_concurrency": str(width)})
+
+
+@pytest.fixture
+def fifty_site(programs):
+    made = eager_site(50)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_a_thousand_messages_are_posted_exactly_once(fifty_site):
+    """50 at one time and never more: the first are held until so many are
+    open."""
+    site = fifty_site
+    site.receiver.hold()
+    send_numbers(site, range(100))
+    site.receiver.wait_for_waiting(50, 20, site.mx.log)
+    site.receiver.release()
+    send_numbers(site, range(100, 1000))
     site.receiver.wait_for(1000, 120, site.mx.log)
     site.settle(60)
+    assert site.receiver.most_waiting == 50
     assert recipients_posted(site) == sorted(f"u{i}@crm.test" for i in range(1000))
     assert set(site.receiver.ids.values()) == {1}
     assert site.lmtpd.most_memory_kb() < LIMIT_KB
@@ -280,8 +384,7 @@ def test_a_thousand_messages_are_posted_exactly_once(site):
 
 @pytest.fixture
 def wide_site(programs):
-    need(Endpoint.missing())
-    made = HookSite(width=200, main={"waybill-lmtp_initial_destination_concurrency": "200"})
+    made = eager_site(200)
     try:
         yield made
     finally:
@@ -292,8 +395,7 @@ def test_two_hundred_posts_at_one_time(wide_site):
     """All of them held by the receiver, while Postfix waits for each."""
     site = wide_site
     site.receiver.hold()
-    replies = send_many(site.mx, 200, 10, many(200))
-    assert {reply.code for reply in replies} == {250}
+    send_numbers(site, range(200))
     site.receiver.wait_for_waiting(200, 120, site.mx.log)
     assert site.lmtpd.most_memory_kb() < LIMIT_KB
     site.receiver.release()
@@ -331,8 +433,7 @@ def test_killed_in_the_middle(site, victim):
     """Three times while posts have arrived and nobody has been told. Nothing
     is lost, and what is posted twice has the same id."""
     site.receiver.hold()
-    replies = send_many(site.mx, 200, 10, many(200))
-    assert {reply.code for reply in replies} == {250}
+    send_numbers(site, range(200))
     for _ in range(3):
         flush_until(site, lambda t: site.receiver.wait_for_waiting(5, t))
         if victim == "mta":

@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "milter/base/pace.h"
@@ -215,6 +216,52 @@ static void a_wait_by_the_real_clock(void **state)
                      WB_PACE_TOO_LATE);
 }
 
+struct sleeper {
+    struct place *place;
+    enum wb_pace_answer answer;
+};
+
+static void *sleep_an_hour(void *argument)
+{
+    struct sleeper *s = argument;
+
+    s->answer = wb_pace_wait(&s->place->pace, &s->place->turns[1],
+                             INT64_C(3600000) * MS, INT64_C(7200000) * MS);
+    return NULL;
+}
+
+static size_t waiting(struct place *p)
+{
+    size_t count;
+
+    pthread_mutex_lock(&p->pace.lock);
+    count = p->pace.waiting;
+    pthread_mutex_unlock(&p->pace.lock);
+    return count;
+}
+
+/* As after a reload: who waits for a longer one passes by the shorter one. */
+static void a_shorter_interval_wakes_the_first(void **state)
+{
+    struct place *p = *state;
+    struct sleeper sleeper = {p, WB_PACE_TOO_LATE};
+    struct timespec limit;
+    pthread_t thread;
+
+    assert_int_equal(wb_pace_wait(&p->pace, &p->turns[0], 10 * MS, 1000 * MS),
+                     WB_PACE_PASS);
+    assert_int_equal(pthread_create(&thread, NULL, sleep_an_hour, &sleeper), 0);
+    while (waiting(p) == 0)
+        sched_yield();
+    assert_int_equal(wb_pace_wait(&p->pace, &p->turns[2], 10 * MS, 5000 * MS),
+                     WB_PACE_PASS);
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += 5;
+    assert_int_equal(pthread_timedjoin_np(thread, NULL, &limit), 0);
+    assert_int_equal(sleeper.answer, WB_PACE_PASS);
+    assert_true(p->turns[1].at_ns < p->turns[2].at_ns);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -230,6 +277,7 @@ int main(void)
         TEST(a_time_that_was_not_used_comes_back),
         TEST(an_old_time_does_not_come_back),
         TEST(a_wait_by_the_real_clock),
+        TEST(a_shorter_interval_wakes_the_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,13 +159,48 @@ static void check_intake(const struct wb_site *site,
                        l->name, l->port);
 }
 
+static void tell_name(const struct wb_listener *l, const char *where,
+                      const char *file, struct wb_problems *problems)
+{
+    wb_problem_add(problems, WB_ERROR, l->origin.file, l->origin.line,
+                   "listener",
+                   "%s is the milter_macro_daemon_name of %s in %s, too, and "
+                   "the milter would take the one for the other; another name "
+                   "is right",
+                   l->name, where, file);
+}
+
+/* The milter knows by that name alone where a client is, and would hold the
+ * site's own service to the listener's limits. */
+static void check_name(const struct wb_site *site, const struct wb_cf *master,
+                       const struct wb_listener *l,
+                       struct wb_problems *problems)
+{
+    if (strcmp(wb_site_value(site, "milter_macro_daemon_name"), l->name) == 0)
+        tell_name(l, "all services (without it, $myhostname is)", site->main_cf,
+                  problems);
+    for (size_t i = 0; i < master->count; i++) {
+        const struct wb_cf_entry *entry = &master->entries[i];
+        const char *its = wb_master_option(site->pool, master, entry,
+                                           "milter_macro_daemon_name");
+
+        if (its != NULL && strcmp(its, l->name) == 0)
+            tell_name(l, entry->key, site->master_cf, problems);
+    }
+}
+
 void wb_listener_check(const struct wb_site *site, const struct wb_conf *conf,
                        struct wb_problems *problems)
 {
-    for (size_t i = 0; i < conf->listener_count; i++)
-        if (conf->listeners[i].is_generated)
-            check_intake(site, &conf->listeners[i], problems);
+    struct wb_cf master; /* without waybill */
 
+    wb_cf_parse(site->pool, WB_MASTER_CF, site->base_master, &master);
+    for (size_t i = 0; i < conf->listener_count; i++) {
+        if (!conf->listeners[i].is_generated)
+            continue;
+        check_name(site, &master, &conf->listeners[i], problems);
+        check_intake(site, &conf->listeners[i], problems);
+    }
     check(site, conf->path, "loopback_listener", conf->loopback_listener,
           problems);
     check(site, conf->path, "again_listener", conf->again_listener, problems);

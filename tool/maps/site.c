@@ -31,6 +31,7 @@ static const char *const asked[] = {
     "maximal_queue_lifetime",
     "masquerade_classes",
     "masquerade_domains",
+    "milter_macro_daemon_name",
     "mime_header_checks",
     "mydestination",
     "nested_header_checks",

@@ -79,8 +79,7 @@ int wb_site_check(struct wb_site *site, const struct wb_entries *entries,
 
 /* abilities.c: can this Postfix do what the routes ask for, and can it log in
  * as they say (sasl.c)? Return EX_OK, or what asking Postfix returned. */
-int wb_site_check_routes(struct wb_site *site,
-                         const struct wb_entries *entries,
+int wb_site_check_routes(struct wb_site *site, const struct wb_entries *entries,
                          struct wb_problems *problems, struct wb_err *err);
 int wb_site_check_sasl(struct wb_site *site, const struct wb_entries *entries,
                        struct wb_problems *problems, struct wb_err *err);
@@ -89,7 +88,8 @@ int wb_site_check_sasl(struct wb_site *site, const struct wb_entries *entries,
  * ours? */
 bool wb_listener_is_taken_by(const char *ours, const char *name);
 
-/* Are the addresses of waybill's listeners such that Postfix can have them? */
+/* Are the addresses of waybill's listeners such that Postfix can have them,
+ * and their names such that nothing of the site's has them? */
 void wb_listener_check(const struct wb_site *site, const struct wb_conf *conf,
                        struct wb_problems *problems);
 

@@ -72,7 +72,7 @@ class Receiver:
         self.keeps_bodies = keeps_bodies
         self._changed = threading.Condition()
         self._requests, self._answers, self._default = [], {}, Answer()
-        self._held = self._waiting = 0
+        self._held = self._waiting = self._most_waiting = 0
         self._loop = self._thread = self._released = None
 
     # what it got
@@ -89,6 +89,12 @@ class Receiver:
     def ids(self):
         """How often each id came."""
         return Counter(r.id for r in self.requests)
+
+    @property
+    def most_waiting(self):
+        """How many were without an answer at one time, at most."""
+        with self._changed:
+            return self._most_waiting
 
     def wait_for(self, count, timeout=15.0, log=None):
         """The requests, once there are at least count of them."""
@@ -131,6 +137,7 @@ class Receiver:
     def clear(self):
         with self._changed:
             self._requests.clear()
+            self._most_waiting = 0
             self._answers.clear()
             self._default = Answer()
         self.release()
@@ -201,6 +208,7 @@ class Receiver:
             answer = self._answers.get(request.path.partition("?")[0], self._default)
             self._requests.append(request)
             self._waiting += 1
+            self._most_waiting = max(self._most_waiting, self._waiting)
             self._changed.notify_all()
         try:
             await self._released.wait()
