@@ -187,6 +187,8 @@ class World:
 
     def pace(self):
         """Between two mails; test_pace.py shows that Postfix keeps it."""
+        if self.mx.kind != "postfix":
+            return "none"
         found = re.findall(r"_transport_rate_delay = ([1-9]\S*)",
                            (self.mx.etc / "main.cf").read_text())
         return " ".join(found) or "none"
