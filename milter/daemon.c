@@ -21,6 +21,7 @@
 #include "milter/stats.h"
 
 enum {
+    LOOK_S = 5,
     MTA_LIMIT_S = 7210, /* libmilter's own default: longer than SMTP waits */
     PACKET_MAX_OCTETS = 1024 * 1024, /* Postfix sends headers of 100 KB whole */
 };
@@ -168,10 +169,16 @@ static void catch_signals(void)
     sigaction(SIGHUP, &stop, NULL);
 }
 
+/* ThreadSanitizer may hold a signal back until the next call: so there is one
+ * now and then. */
 static void wait_for_signal(void)
 {
-    while (sem_wait(&stop_asked) != 0)
-        continue; /* EINTR: by that very signal */
+    struct timespec until;
+
+    do {
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += LOOK_S;
+    } while (sem_timedwait(&stop_asked, &until) != 0);
 }
 
 static void *run_libmilter(void *argument)

@@ -69,6 +69,9 @@ static const char *const step_names[WB_STEP_COUNT] = {
     "The provider does not want mail from this host or account. The reply "    \
     "mostly names a list or a page where this can be lifted; until then use "  \
     "another route."
+#define HINT_OWN_CERTIFICATE                                                   \
+    "The server wants a client certificate, or another one. Set cert_file "    \
+    "and key_file to what the provider has issued."
 #define HINT_TLS_FIRST                                                         \
     "The server wants TLS before anything else. Set tls = starttls, or tls = " \
     "tls with port 465."
@@ -126,8 +129,9 @@ static const struct wb_hint hints[] = {
      "file of certificates in PEM form, or install the package "
      "ca-certificates."},
     {ANY, WB_CAUSE_OWN_CERTIFICATE, 0, WB_KIND_CERTIFICATE, "alert|asked for",
-     "The server wants a client certificate, or another one. Set cert_file and "
-     "key_file to what the provider has issued."},
+     HINT_OWN_CERTIFICATE},
+    {ANY, WB_CAUSE_REPLY, 0, WB_KIND_CERTIFICATE, "client certificate",
+     HINT_OWN_CERTIFICATE},
     {ANY, WB_CAUSE_OWN_CERTIFICATE, 0, WB_KIND_CERTIFICATE, NULL,
      "The client certificate cannot be used. See whether cert_file and "
      "key_file are in PEM form, and belong together."},
