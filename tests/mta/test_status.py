@@ -3,6 +3,8 @@ before and behind its queue."""
 
 import json
 
+import pytest
+
 from lab import letter
 
 SENDER = "info@example.com"
@@ -47,12 +49,14 @@ def test_a_second_pass_counts_once(site):
         ("routes", "legacy"): 1, ("class", "outbound"): 2}
 
 
+@pytest.mark.only_postfix("Sendmail refuses it by its own rules, before any milter")
 def test_refusals_count_by_verdict(site):
     _, before = counted(site)
     assert site.send("x@y.waybill.invalid", ["a@docomo.ne.jp"]).code == 553
     assert difference(counted(site)[1], before) == {"reject": 1}
 
 
+@pytest.mark.only_postfix("explain reads Postfix's lines only")
 def test_the_story_goes_on_behind_a_content_filter(site):
     """explain --queue-id from the id that the client was told."""
     queue_id = site.send(SENDER, ["a@docomo.ne.jp"], letter(SENDER, "a@docomo.ne.jp")).queue_id
