@@ -1,9 +1,14 @@
 """`waybill apply` and --undo with a real Sendmail: all or nothing, through the
 site's own make, and the site's own rules go on working."""
 
+import os
+import signal
+import sys
+
 import pytest
 
 from lab import Lab
+from lab.basics import listens, wait_for
 
 CONF = """
 route docomo {{ host = "127.0.0.1" port = {docomo} }}
@@ -194,8 +199,38 @@ def test_failing_build_is_taken_back(site):
     make.write_text(make.read_text().replace("all: ", "all: never-made "))
     before = state(mx)
     refused(waybill, "never-made", "everything was put back", code=69)
+    assert state(mx) == before and not list(mx.etc.glob("waybill/tables-*"))
+    mx.send("info@example.com", ["a@docomo.test"])
+    assert default.wait_for(1, log=mx.log)
+
+
+def test_daemon_that_cannot_start_anew_is_taken_back(site):
+    """Another program takes the port between the check and the restart."""
+    _, mx, waybill, _, _, default = site
+    before = state(mx)
+    taker = mx.etc.parent / "taker.py"
+    taker.write_text("import os, socket, sys, time\n"
+                     "s = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n"
+                     "if os.fork(): os._exit(0)\n"
+                     "os.closerange(0, 3)\n"
+                     "open(sys.argv[2], 'w').write(str(os.getpid()))\n"
+                     "time.sleep(120)\n")
+    make, pid = mx.etc / "Makefile", mx.etc.parent / "taker.pid"
+    own = make.read_text()
+    make.write_text(own.replace("all: ", "all: take-port ")
+                    + f"\ntake-port:\n\ttest -e {pid} || {sys.executable} {taker} "
+                    f"{waybill.loopback_port} {pid}\n")
+    try:
+        done = waybill.tool("apply", "--mta-config", mx.etc, ok=None)
+    finally:
+        if pid.exists():
+            os.kill(int(pid.read_text()), signal.SIGKILL)
+    make.write_text(own)
+    assert done.returncode == 69, done.stderr
+    assert "does not answer" in done.stderr and "everything was put back" in done.stderr
     after = {name: text for name, text in state(mx).items() if "tables-" not in str(name)}
     assert after == before
+    wait_for("the old daemon", lambda: listens(("127.0.0.1", mx.port)), timeout=60, log=mx.log)
     mx.send("info@example.com", ["a@docomo.test"])
     assert default.wait_for(1, log=mx.log)
 

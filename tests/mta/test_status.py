@@ -56,7 +56,6 @@ def test_refusals_count_by_verdict(site):
     assert difference(counted(site)[1], before) == {"reject": 1}
 
 
-@pytest.mark.only_postfix("explain reads Postfix's lines only")
 def test_the_story_goes_on_behind_a_content_filter(site):
     """explain --queue-id from the id that the client was told."""
     queue_id = site.send(SENDER, ["a@docomo.ne.jp"], letter(SENDER, "a@docomo.ne.jp")).queue_id
@@ -67,4 +66,5 @@ def test_the_story_goes_on_behind_a_content_filter(site):
                                        "--json").stdout)
     assert len(got["queue_ids"]) == (2 if site.attach == "after_queue" else 1)
     assert [d["route"] for d in got["decisions"]] == ["docomo"]
-    assert f":{site.docomo.port}, " in got["deliveries"][-1]["text"]
+    place = f"mailer=wb-{site.docomo.port}-" if site.way == "sendmail" else f":{site.docomo.port}, "
+    assert place in got["deliveries"][-1]["text"]

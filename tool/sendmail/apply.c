@@ -33,6 +33,7 @@ struct work {
     struct wb_sendmail next; /* with the tables in their new folder */
     struct wb_files files;
     bool is_restarted; /* the daemon was told of what is installed */
+    bool is_put_back;  /* the site's files are as they were */
 };
 
 static int make(struct work *w, const char *where, bool is_leaving,
@@ -201,6 +202,7 @@ static int roll_back(struct work *w, int why, struct wb_err *err)
     if (code == EX_OK && site->cf != NULL)
         code =
             wb_file_write(site->pool, site->cf_path, site->cf, 0644, &second);
+    w->is_put_back = code == EX_OK;
     if (code == EX_OK && w->is_restarted)
         code = wb_sm_daemon_restart(site, NULL, &second);
     return wb_err_set(err, why,
@@ -239,7 +241,13 @@ static int install(struct work *w, struct wb_err *err)
         code = wb_file_write(site->pool, site->m4, new_m4(w), 0644, err);
     if (code == EX_OK)
         code = build(w, &w->next, w->conf->loopback_listener, err);
-    return code == EX_OK ? EX_OK : roll_back(w, code, err);
+    if (code == EX_OK)
+        return EX_OK;
+    code = roll_back(w, code, err);
+    /* It holds logins. Where a daemon took it up, what it began goes on. */
+    if (w->is_put_back && !w->is_restarted)
+        wb_sm_site_remove(site, folder);
+    return code;
 }
 
 static int read_mailertable(const struct wb_sm_site *site, char **out,

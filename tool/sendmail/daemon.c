@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,12 +50,17 @@ static int reach(struct wb_pool *pool, const char *listener)
     return fd;
 }
 
-/* The greeting must come: a socket of the old daemon may be closing. */
+/* The greeting must come: a socket of the old daemon may be closing, and
+ * another program at that place may say nothing. */
 static bool listens(struct wb_pool *pool, const char *listener)
 {
+    const struct timeval patience = {.tv_sec = 5};
     int fd = reach(pool, listener);
     char octet;
-    bool is_there = fd >= 0 && recv(fd, &octet, 1, 0) == 1 && octet == '2';
+    bool is_there = fd >= 0 &&
+                    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
+                               sizeof patience) == 0 &&
+                    recv(fd, &octet, 1, 0) == 1 && octet == '2';
 
     if (fd >= 0)
         close(fd);
@@ -76,12 +82,21 @@ bool wb_sm_is_taken(struct wb_sm_site *site, const char *listener)
     return fd >= 0;
 }
 
-enum { START_QUARTERS = 120 };
+enum { START_SECONDS = 30 };
+
+static time_t now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec;
+}
 
 int wb_sm_daemon_restart(struct wb_sm_site *site, const char *listener,
                          struct wb_err *err)
 {
     const struct timespec pause = {.tv_nsec = 250000000};
+    const time_t end = now() + START_SECONDS;
     int pid = wb_sm_daemon(site);
 
     if (pid == 0)
@@ -89,7 +104,7 @@ int wb_sm_daemon_restart(struct wb_sm_site *site, const char *listener,
     if (kill(pid, SIGHUP) != 0)
         return wb_err_set(err, EX_UNAVAILABLE, "sendmail, process %d: %s", pid,
                           strerror(errno));
-    for (int i = 0; listener != NULL && i < START_QUARTERS; i++) {
+    while (listener != NULL && now() < end) {
         nanosleep(&pause, NULL);
         if (listens(site->pool, listener))
             return EX_OK;

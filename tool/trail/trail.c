@@ -117,6 +117,15 @@ static const char *find_id(const char *text, const char *const *ids,
     return NULL;
 }
 
+/* "to=<A> relay=... status=..." of Postfix; "to=<A>,<B>, ... relay=...,
+ * stat=..." of Sendmail, which writes an address as it was written there. */
+static bool is_delivery(const char *text)
+{
+    return (strncmp(text, "to=<", 4) == 0 &&
+            strstr(text, " status=") != NULL) ||
+           (strncmp(text, "to=", 3) == 0 && strstr(text, ", stat=") != NULL);
+}
+
 /* Is it a line of the trail? */
 static bool take(char *text, const char *const *ids, size_t count,
                  struct wb_pool *p, struct wb_trail_line *out)
@@ -139,9 +148,7 @@ static bool take(char *text, const char *const *ids, size_t count,
         .text = wb_slice(p, body, 0, strlen(body))};
     if (out->is_decision)
         read_fields(out, p);
-    return out->is_decision ||
-           (!is_milter(tag) && strncmp(body, "to=<", 4) == 0 &&
-            strstr(body, " status=") != NULL);
+    return out->is_decision || (!is_milter(tag) && is_delivery(body));
 }
 
 /* ---- all of them ---- */
@@ -154,24 +161,57 @@ static void keep(struct wb_trail *t, const struct wb_trail_line *line)
         t->lines[t->count++] = *line;
 }
 
+/* The id that the next hop told: "queued as ID" of Postfix, "stat=Sent (ID
+ * Message accepted for delivery)" of Sendmail. NULL: it told none. */
+static const char *new_id(const char *text, struct wb_pool *p)
+{
+    static const struct {
+        const char *before, *behind;
+    } words[] = {{"queued as ", ""},
+                 {", stat=Sent (", " Message accepted for delivery)"}};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const char *at = strstr(text, words[i].before), *id;
+        size_t octets = 0;
+
+        if (at == NULL)
+            continue;
+        at += strlen(words[i].before);
+        while (isalnum((unsigned char)at[octets]))
+            octets++;
+        id = wb_slice(p, at, 0, octets);
+        if (wb_trail_is_id(id) &&
+            strncmp(at + octets, words[i].behind, strlen(words[i].behind)) == 0)
+            return id;
+    }
+    return NULL;
+}
+
+/* Was the next hop on this host? The reply stands behind, and may say
+ * anything. Sendmail writes "[127.0.0.1]". */
+static bool is_here(const char *text)
+{
+    static const char *const places[] = {"127.", "localhost", "[::1]", "[127.",
+                                         "[IPv6:::1]"};
+    static const char key[] = " relay=";
+    const char *at = strstr(text, key);
+
+    for (size_t i = 0; at != NULL && i < sizeof places / sizeof *places; i++)
+        if (strncmp(at + sizeof key - 1, places[i], strlen(places[i])) == 0)
+            return true;
+    return false;
+}
+
 /* What the MTA handed to itself on this host goes on under another id. */
 static void follow(struct wb_trail *t, const struct wb_trail_line *line,
                    struct wb_pool *p)
 {
-    static const char mark[] = "queued as ";
-    const char *at = strstr(line->text, mark);
     const char *id;
-    bool is_here = strstr(line->text, " relay=127.") != NULL ||
-                   strstr(line->text, " relay=localhost") != NULL ||
-                   strstr(line->text, " relay=[::1]") != NULL;
 
-    if (line->is_decision || at == NULL || !is_here)
+    if (line->is_decision || !is_here(line->text))
         return;
-    at += sizeof mark - 1;
-    id = wb_slice(p, at, 0,
-                  strspn(at, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                             "abcdefghijklmnopqrstuvwxyz"));
-    if (!wb_trail_is_id(id))
+    id = new_id(line->text, p);
+    if (id == NULL)
         return;
     for (size_t i = 0; i < t->id_count; i++)
         if (strcmp(t->ids[i], id) == 0)

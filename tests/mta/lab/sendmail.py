@@ -181,12 +181,16 @@ class Sendmail(Mta):
     @contextmanager
     def being_installed_into(self):
         """Around `waybill apply`: on return a sendmail that has read the new
-        files listens, if there are any."""
-        before, reloads = (self.etc / "sendmail.cf").read_text(), self.reloads()
+        files listens, if there are any. An undo restarts it twice; the pid
+        file is written once it listens."""
+        cf, pid = self.etc / "sendmail.cf", self.dir / "run/sendmail.pid"
+        before = cf.read_text()
         yield
-        if self.running and (self.etc / "sendmail.cf").read_text() != before:
-            wait_for(f"restart of Sendmail {self.name}", lambda: self.reloads() > reloads,
-                     log=self.log)
+
+        def is_newer():
+            return pid.exists() and pid.stat().st_mtime_ns > cf.stat().st_mtime_ns
+        if self.running and cf.read_text() != before:
+            wait_for(f"restart of Sendmail {self.name}", is_newer, log=self.log)
             self._wait_for_ports()
 
     # its life
