@@ -119,7 +119,7 @@ def test_a_packet_beyond_all_bounds_ends_the_connection(make_daemon):
 def test_ten_thousand_recipients(ask):
     recipients = [f"<a{i}@example.org>" for i in range(10000)]
     wanted, verdict = ask(header_rules(["^welcome"]), [("Subject", "welcome")], recipients,
-                          message_max_kb=65536)
+                          message_max_kb=16384)  # as the manual says
     assert verdict == CONTINUE
     assert sum(packet[0] == "2" for packet in wanted) == 10000
 

@@ -1,5 +1,6 @@
 #include "tool/test/tables.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -30,17 +31,55 @@ static char *probes(const struct wb_tables *t)
     return wb_text_close(&k, t->pool);
 }
 
-/* The value in the line "key TAB value", or NULL. */
-static const char *answer_to(struct wb_pool *pool, const char *answers,
-                             const char *key)
+/* By key; of one key, what was answered first. */
+static int compare_answers(const void *a, const void *b)
 {
-    const char *wanted = wb_say(pool, "%s\t", key);
-    size_t octets = strlen(wanted);
+    const struct wb_answer *x = a, *y = b;
+    int order = strcmp(x->key, y->key);
 
-    for (const char *at = answers; (at = strstr(at, wanted)) != NULL; at++)
-        if (at == answers || at[-1] == '\n')
-            return wb_slice(pool, at, octets, strcspn(at, "\n"));
-    return NULL;
+    return order != 0 ? order : (x->value > y->value) - (x->value < y->value);
+}
+
+static int compare_key(const void *key, const void *answer)
+{
+    return strcmp(key, ((const struct wb_answer *)answer)->key);
+}
+
+/* Cut "key TAB value" lines apart, in place. The first answer to a key is the
+ * one that counts, as it is for Postfix. */
+static struct wb_answers sort_answers(struct wb_pool *pool, char *text)
+{
+    struct wb_answers all = {0};
+    size_t lines = 0, kept = 0;
+
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    all.items = wb_must(wb_pool_array(pool, lines + 1, sizeof *all.items));
+    for (char *line, *rest = text; (line = strsep(&rest, "\n")) != NULL;) {
+        char *tab = strchr(line, '\t');
+
+        if (tab == NULL)
+            continue;
+        *tab = '\0';
+        all.items[all.count++] = (struct wb_answer){line, tab + 1};
+    }
+    qsort(all.items, all.count, sizeof *all.items, compare_answers);
+    for (size_t i = 0; i < all.count; i++)
+        if (kept == 0 || strcmp(all.items[kept - 1].key, all.items[i].key) != 0)
+            all.items[kept++] = all.items[i];
+    all.count = kept;
+    return all;
+}
+
+/* The value of key, or NULL. */
+static const char *answer_to(const struct wb_answers *answers, const char *key)
+{
+    const struct wb_answer *found =
+        answers->count == 0 ? NULL
+                            : bsearch(key, answers->items, answers->count,
+                                      sizeof *answers->items, compare_key);
+
+    return found == NULL ? NULL : found->value;
 }
 
 /* What transport_maps answers to the probes, up to waybill's own table: what
@@ -51,10 +90,11 @@ static int ask_transport(struct wb_tables *t, struct wb_err *err)
     const char *const name = "transport_maps", *maps = "";
     const char *keys = probes(t);
     struct wb_strings tables;
+    struct wb_text answers;
     int code = wb_postconf_values(t->pool, t->site.dir, &name, 1, &maps, err);
 
     tables = wb_cf_list(t->pool, maps);
-    t->transport = wb_say(t->pool, "%s", "");
+    wb_text_open(&answers);
     for (size_t i = 0; code == EX_OK && i < tables.count; i++) {
         const char *table = tables.items[i];
         char *answer = NULL;
@@ -63,10 +103,11 @@ static int ask_transport(struct wb_tables *t, struct wb_err *err)
             table += 6;
         code = wb_table_ask(t->pool, t->site.dir, table, keys, &answer, err);
         if (code == EX_OK)
-            t->transport = wb_say(t->pool, "%s%s", t->transport, answer);
+            fputs(answer, answers.file);
         if (strcmp(table, own) == 0)
             break;
     }
+    t->transport = sort_answers(t->pool, wb_text_close(&answers, t->pool));
     return code;
 }
 
@@ -80,6 +121,7 @@ static int ask_passwords(struct wb_tables *t, struct wb_err *err)
     for (size_t i = 0; i < e->service_count && code == EX_OK; i++) {
         const struct wb_service *service = e->services[i];
         struct wb_text keys;
+        char *answer = NULL;
 
         if (service->passwords == NULL)
             continue;
@@ -89,7 +131,9 @@ static int ask_passwords(struct wb_tables *t, struct wb_err *err)
         code = wb_table_ask(
             t->pool, t->site.dir,
             wb_say(t->pool, "texthash:%s/%s", t->site.maps, service->passwords),
-            wb_text_close(&keys, t->pool), &t->passwords[i], err);
+            wb_text_close(&keys, t->pool), &answer, err);
+        if (code == EX_OK)
+            t->passwords[i] = sort_answers(t->pool, answer);
     }
     return code;
 }
@@ -98,6 +142,7 @@ void wb_tables_open(struct wb_pool *pool, const struct wb_conf *conf,
                     const char *dir, struct wb_tables *out)
 {
     struct wb_err err = {""};
+    char *strip = NULL;
     int code;
 
     *out = (struct wb_tables){.pool = pool, .conf = conf};
@@ -117,7 +162,9 @@ void wb_tables_open(struct wb_pool *pool, const struct wb_conf *conf,
     if (code == EX_OK)
         code = wb_table_ask(pool, out->site.dir,
                             wb_say(pool, "pcre:%s/strip.pcre", out->site.maps),
-                            probes(out), &out->strip, &err);
+                            probes(out), &strip, &err);
+    if (code == EX_OK)
+        out->strip = sort_answers(pool, strip);
     if (code == EX_OK)
         code = ask_passwords(out, &err);
     if (code != EX_OK)
@@ -135,8 +182,8 @@ static struct wb_fault judge_transport(const struct wb_tables *t,
                                        const char *wanted)
 {
     const char *address = probe(t, route, key);
-    const char *answer = answer_to(t->pool, t->transport, address);
-    const char *stripped = answer_to(t->pool, t->strip, address);
+    const char *answer = answer_to(&t->transport, address);
+    const char *stripped = answer_to(&t->strip, address);
 
     if (answer == NULL)
         return fault(WB_CAUSE_TABLES_DIFFER,
@@ -199,14 +246,14 @@ static bool is_among(const char *nexthops, const char *one)
     return false;
 }
 
-static const char *answers_of(const struct wb_tables *t,
-                              const struct wb_service *service)
+static const struct wb_answers *answers_of(const struct wb_tables *t,
+                                           const struct wb_service *service)
 {
     size_t i = 0;
 
     while (t->entries.services[i] != service)
         i++;
-    return t->passwords[i];
+    return &t->passwords[i];
 }
 
 /* The account at each of the route's relays. Nothing of one is told but that
@@ -215,7 +262,7 @@ static struct wb_fault judge_passwords(const struct wb_tables *t,
                                        const struct wb_way *way)
 {
     const struct wb_service *service = way->service;
-    const char *answers = answers_of(t, service);
+    const struct wb_answers *answers = answers_of(t, service);
     const struct wb_seat *seat = service->seats;
 
     for (; service->passwords != NULL && seat != NULL; seat = seat->next) {
@@ -224,7 +271,7 @@ static struct wb_fault judge_passwords(const struct wb_tables *t,
         if (!is_among(way->nexthop, seat->nexthop))
             continue;
         wanted = wb_say(t->pool, "%s:%s", seat->username, seat->password);
-        answer = answer_to(t->pool, answers, seat->nexthop);
+        answer = answer_to(answers, seat->nexthop);
         if (answer == NULL || strcmp(answer, wanted) != 0)
             return fault(
                 WB_CAUSE_TABLES_DIFFER,

@@ -7,15 +7,23 @@
 #include "tool/maps/site.h"
 #include "tool/test/hints.h"
 
+/* What a table answered, to be looked up by key. */
+struct wb_answers {
+    struct wb_answer {
+        const char *key, *value;
+    } * items; /* in the order of keys, each once */
+    size_t count;
+};
+
 struct wb_tables {
     struct wb_pool *pool;
     const struct wb_conf *conf;
     struct wb_entries entries;
     struct wb_site site;   /* never staged: the installed files are asked */
     struct wb_fault fault; /* of all routes; WB_CAUSE_NONE: ask for each */
-    char *transport;       /* answers to the probes: "key TAB value" lines */
-    char *strip;
-    char **passwords; /* of each service; NULL: it has none */
+    struct wb_answers transport; /* to the probes */
+    struct wb_answers strip;
+    struct wb_answers *passwords; /* of each service; empty: it has none */
 };
 
 /* Ask the Postfix whose configuration is in dir for every route. What is
