@@ -99,6 +99,13 @@ static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
     return wb_session_recipient_replies(s) ? SMFIS_CONTINUE : SMFIS_NOREPLY;
 }
 
+/* See milter/negotiate.c. */
+static sfsistat on_data(SMFICTX *ctx)
+{
+    (void)ctx;
+    return SMFIS_CONTINUE;
+}
+
 static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
 {
     struct wb_session *s = session_of(ctx);
@@ -106,6 +113,13 @@ static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
     if (s == NULL)
         return SMFIS_TEMPFAIL;
     wb_session_header(s, name, value);
+    return SMFIS_NOREPLY;
+}
+
+/* See milter/negotiate.c. */
+static sfsistat on_end_of_headers(SMFICTX *ctx)
+{
+    (void)ctx;
     return SMFIS_NOREPLY;
 }
 
@@ -160,7 +174,9 @@ bool wb_callbacks_register(void)
         .xxfi_connect = on_connect,
         .xxfi_envfrom = on_mail,
         .xxfi_envrcpt = on_rcpt,
+        .xxfi_data = on_data,
         .xxfi_header = on_header,
+        .xxfi_eoh = on_end_of_headers,
         .xxfi_body = on_body,
         .xxfi_eom = on_end,
         .xxfi_abort = on_abort,

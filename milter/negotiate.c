@@ -1,17 +1,18 @@
 #include "milter/negotiate.h"
 
+#include <string.h>
+
 #include "milter/base/log.h"
 #include "milter/current.h"
 
 /* Steps that waybill has no use for. */
-static const unsigned long unused_steps =
-    SMFIP_NOHELO | SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_NOEOH;
+static const unsigned long unused_steps = SMFIP_NOHELO | SMFIP_NOUNKNOWN;
 
 /* Steps that need no reply: what is wrong there is told at the end. libmilter
  * shows them as offered by every MTA, and sends the reply itself to one that
  * does wait for it. */
 static const unsigned long silent_steps =
-    SMFIP_NR_CONN | SMFIP_NR_MAIL | SMFIP_NR_HDR | SMFIP_NR_BODY;
+    SMFIP_NR_CONN | SMFIP_NR_MAIL | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY;
 
 struct symbols {
     int stage;
@@ -36,21 +37,26 @@ static bool ask_for_symbols(SMFICTX *ctx)
     return true;
 }
 
-/* What the configuration in force asks for: replies to recipients, and the
- * body, whose octets are counted. */
+/* What the configuration in force asks for: replies to recipients, the body,
+ * whose octets are counted, and DATA, only to be answered: Postfix sends what
+ * it has when it comes to DATA, and the headers later. Over TCP, with no answer
+ * to carry the acknowledgement of the first, Nagle's algorithm and the delay of
+ * the acknowledgement would hold the headers back for 40 ms. After DATA
+ * libmilter does not take the end of a message without headers, but for EOH. */
 struct needs {
-    bool replies, body;
+    bool replies, body, data;
 };
 
 static struct needs current_needs(void)
 {
     const struct wb_conf *conf = wb_current_ref();
-    struct needs needs = {false, false};
+    struct needs needs = {false, false, false};
 
     if (conf == NULL)
         return needs;
     needs.replies = wb_plan_may_reject_early(conf);
     needs.body = conf->limits_size;
+    needs.data = strncmp(conf->socket, "unix:", 5) != 0;
     wb_conf_unref(conf);
     return needs;
 }
@@ -74,6 +80,8 @@ sfsistat wb_negotiate(SMFICTX *ctx, struct wb_session *s,
         wanted |= SMFIP_NR_RCPT;
     if (!needs.body)
         wanted |= SMFIP_NOBODY;
+    if (!needs.data)
+        wanted |= SMFIP_NODATA | SMFIP_NOEOH;
     *actions = WB_NEEDED_ACTIONS | (offered_actions & SMFIF_SETSYMLIST);
     *protocol = wanted & offered_protocol;
     wb_session_set_recipient_replies(s, (*protocol & SMFIP_NR_RCPT) == 0);

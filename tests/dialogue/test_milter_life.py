@@ -54,6 +54,10 @@ def test_inet_sockets(make_daemon, free_port, host, family):
     daemon = make_daemon(socket=f'"{family}:{free_port}@{host}"').start()
     with Milter((host, free_port)) as m:
         assert route_of(m.greet()) == "docomo"
+        assert not m.has("NODATA") and not m.has("NR_DATA"), "see milter/negotiate.c"
+        m.mail(SENDER)
+        m.rcpt("<a@docomo.ne.jp>")
+        assert m.data() == CONTINUE
     daemon.stop()
 
 
