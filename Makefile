@@ -44,15 +44,19 @@ TOOL_SRC   = $(wildcard tool/*.c tool/maps/*.c tool/dns/*.c)
 WEBHOOK_SRC = $(wildcard webhook/*.c webhook/*/*.c)
 UNIT_SRC   = $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   = $(wildcard tests/fuzz/fuzz_*.c)
+BENCH_SRC  = $(wildcard tests/bench/*.c)
 RULES_OBJ  = $(RULES_SRC:%.c=$B/obj/%.o)
 MILTER_OBJ = $(MILTER_SRC:%.c=$B/obj/%.o)
 TOOL_OBJ   = $(TOOL_SRC:%.c=$B/obj/%.o)
 WEBHOOK_OBJ = $(WEBHOOK_SRC:%.c=$B/obj/%.o)
 BASE_OBJ   = $(filter $B/obj/milter/base/%,$(MILTER_OBJ))
+BENCH_OBJ  = $(BENCH_SRC:%.c=$B/obj/%.o)
+BENCH_BIN  = $B/bench/load $B/bench/floor
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
-ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $(FUZZ_SRC)
+ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $(FUZZ_SRC) \
+             $(BENCH_SRC)
 ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/maps/*.h \
-             tool/dns/*.h webhook/*.h webhook/*/*.h tests/unit/*.h)
+             tool/dns/*.h webhook/*.h webhook/*/*.h tests/unit/*.h tests/bench/*.h)
 
 .PHONY: all unit demo check fuzz fuzz-cover bench-routes install uninstall clean \
         format analyze
@@ -92,7 +96,16 @@ $B/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
-unit: $(UNIT_BIN)
+# The load of `make bench`, and the filter that it compares with.
+$B/bench/load: $(filter-out %/floor.o,$(BENCH_OBJ))
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
+
+$B/bench/floor: $B/obj/tests/bench/floor.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lmilter
+
+unit: $(UNIT_BIN) $(BENCH_BIN)
 
 # ---- what a new user runs ---------------------------------------------------
 
@@ -121,7 +134,7 @@ check:
 	@echo "== tests under the thread sanitizer"
 	@WAYBILL_BUILD=build/tsan $(PYTEST) tests/dialogue
 	@echo "== tests under the address and undefined behaviour sanitizers"
-	@WAYBILL_BUILD=build/asan $(PYTEST) tests/unit tests/conf tests/golden tests/dialogue
+	@WAYBILL_BUILD=build/asan $(PYTEST) tests/unit tests/conf tests/golden tests/dialogue tests/bench/test_load.py
 	@echo "== all tests, with real mail servers"
 	@WAYBILL_BUILD=$B $(PYTEST) tests
 
