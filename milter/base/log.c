@@ -15,6 +15,12 @@ void wb_log_open(const char *name, bool to_syslog)
     uses_syslog = to_syslog;
 }
 
+static void write_whole(const char *octets, size_t count)
+{
+    if (write(STDERR_FILENO, octets, count) < 0)
+        return; /* nobody is left to be told */
+}
+
 /* One write a line, so that lines of several threads do not mix. */
 __attribute__((format(printf, 1, 0))) static void
 write_stderr(const char *format, va_list args)
@@ -27,8 +33,7 @@ write_stderr(const char *format, va_list args)
         return;
     count = (size_t)length < sizeof line - 2 ? (size_t)length : sizeof line - 2;
     line[count++] = '\n';
-    if (write(STDERR_FILENO, line, count) < 0)
-        return; /* nobody is left to be told */
+    write_whole(line, count);
 }
 
 void wb_log(int priority, const char *format, ...)
@@ -48,6 +53,19 @@ static void mark_cut(struct wb_line *line)
 {
     memcpy(line->text + sizeof line->text - 4, "...", 4);
     line->used = sizeof line->text - 1;
+}
+
+void wb_line_add_text(struct wb_line *line, const char *text)
+{
+    size_t room = sizeof line->text - line->used;
+    size_t octets = strlen(text);
+    bool fits = octets < room;
+
+    memcpy(line->text + line->used, text, fits ? octets + 1 : room);
+    if (fits)
+        line->used += octets;
+    else
+        mark_cut(line);
 }
 
 void wb_line_add(struct wb_line *line, const char *format, ...)
@@ -71,7 +89,7 @@ static bool is_plain(char c, bool is_quoted)
 {
     if (c == ' ')
         return is_quoted;
-    return c > ' ' && c <= '~' && strchr("\\\"<>", c) == NULL;
+    return c > ' ' && c <= '~' && c != '\\' && c != '"' && c != '<' && c != '>';
 }
 
 void wb_line_add_untrusted(struct wb_line *line, const char *octets,
@@ -89,4 +107,26 @@ void wb_line_add_untrusted(struct wb_line *line, const char *octets,
             wb_line_add(line, "\\x%02X", (unsigned)(unsigned char)octets[i]);
         }
     }
+}
+
+/* ---- several lines ---- */
+
+void wb_lines_add(struct wb_lines *lines, const struct wb_line *line)
+{
+    if (uses_syslog) { /* a datagram each */
+        syslog(LOG_INFO, "%s", line->text);
+        return;
+    }
+    if (line->used >= sizeof lines->text - lines->used)
+        wb_lines_end(lines);
+    memcpy(lines->text + lines->used, line->text, line->used);
+    lines->used += line->used;
+    lines->text[lines->used++] = '\n';
+}
+
+void wb_lines_end(struct wb_lines *lines)
+{
+    if (lines->used > 0)
+        write_whole(lines->text, lines->used);
+    lines->used = 0;
 }
