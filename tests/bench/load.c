@@ -22,7 +22,7 @@ enum {
     CONNECTIONS_MAX = 512,
     RECIPIENTS_MAX = 1000,
     RULES_MAX = 10000000,
-    SECONDS_MAX = 3600,
+    TIME_MAX_MS = 3600000,
     ANSWER_MAX_OCTETS = 65536,
     STUCK_MS = 20000, /* without any answer */
 };
@@ -36,12 +36,12 @@ static const char usage[] =
     "  -p PID           the filter's: measure its CPU time and memory\n"
     "  -r RECIPIENTS    of each message; 1\n"
     "  -R RULES         the filter has; 10\n"
-    "  -t SECONDS       end after so long; 1\n"
+    "  -t MILLISECONDS  end after so long; 1000\n"
     "  -w MESSAGES      before the measurement; 0\n";
 
 struct options {
     const char *socket, *answer_path;
-    unsigned long connections, messages, recipients, rules, seconds, warm_up;
+    unsigned long connections, messages, recipients, rules, time_ms, warm_up;
     pid_t pid;
 };
 
@@ -79,7 +79,7 @@ static unsigned long number(const char *text, unsigned long most)
 static struct options read_options(int argc, char **argv)
 {
     struct options o = {
-        .connections = 8, .recipients = 1, .rules = 10, .seconds = 1};
+        .connections = 8, .recipients = 1, .rules = 10, .time_ms = 1000};
     int letter;
 
     while ((letter = getopt(argc, argv, "a:c:n:p:r:R:t:w:")) != -1) {
@@ -96,7 +96,7 @@ static struct options read_options(int argc, char **argv)
         else if (letter == 'R')
             o.rules = number(optarg, RULES_MAX);
         else if (letter == 't')
-            o.seconds = number(optarg, SECONDS_MAX);
+            o.time_ms = number(optarg, TIME_MAX_MS);
         else if (letter == 'w')
             o.warm_up = number(optarg, UINT32_MAX);
         else
@@ -186,7 +186,7 @@ static bool is_time_over(const struct run *run)
 {
     return run->phase == MEASURING &&
            client_now_ns() - run->began_ns >=
-               run->options.seconds * UINT64_C(1000000000);
+               run->options.time_ms * UINT64_C(1000000);
 }
 
 /* What comes after this is no longer counted. */

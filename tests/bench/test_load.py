@@ -44,7 +44,7 @@ def test_the_filters_to_compare_with(make, kind):
 
 
 def test_it_ends_after_a_time(make):
-    assert figures(make(Floor).load("-t", 1, "-w", 10))["messages"] > 0
+    assert figures(make(Floor).load("-t", 100, "-w", 10))["messages"] > 0
 
 
 @pytest.mark.parametrize("line, wrong", [
