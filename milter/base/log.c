@@ -95,18 +95,21 @@ static bool is_plain(char c, bool is_quoted)
 void wb_line_add_untrusted(struct wb_line *line, const char *octets,
                            size_t max_octets, bool is_quoted)
 {
+    char *out = line->text + line->used;
+    const char *full = line->text + sizeof line->text - 5; /* "\\xHH" */
+
     for (size_t i = 0; octets != NULL && i < max_octets && octets[i]; i++) {
-        if (sizeof line->text - line->used <= 5) {
+        if (out >= full) {
             mark_cut(line);
             return;
         }
-        if (is_plain(octets[i], is_quoted)) {
-            line->text[line->used++] = octets[i];
-            line->text[line->used] = '\0';
-        } else {
-            wb_line_add(line, "\\x%02X", (unsigned)(unsigned char)octets[i]);
-        }
+        if (is_plain(octets[i], is_quoted))
+            *out++ = octets[i];
+        else
+            out += sprintf(out, "\\x%02X", (unsigned)(unsigned char)octets[i]);
     }
+    *out = '\0';
+    line->used = (size_t)(out - line->text);
 }
 
 /* ---- several lines ---- */
