@@ -5,6 +5,7 @@
 #   make check      every test (installs what is missing, where it may)
 #   make fuzz       longer: libFuzzer on what reads mail (FUZZ_SECONDS)
 #   make fuzz-cover prove that the fuzz targets reach what they name
+#   make bench      what the milter costs, against what any must (BENCH_ROUNDS)
 #   make bench-routes  20,000 routes with accounts in a throwaway Postfix
 #   make install    DESTDIR and PREFIX are honoured
 
@@ -58,7 +59,7 @@ ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $
 ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/maps/*.h \
              tool/dns/*.h webhook/*.h webhook/*/*.h tests/unit/*.h tests/bench/*.h)
 
-.PHONY: all unit demo check fuzz fuzz-cover bench-routes install uninstall clean \
+.PHONY: all unit demo check fuzz fuzz-cover bench bench-routes install uninstall clean \
         format analyze
 
 all: $B/waybill-milter $B/waybill-lmtp $B/waybill $B/presets
@@ -177,6 +178,16 @@ fuzz-cover:
 		$(PYTHON) tests/fuzz/coverage.py build/cover/$$name $$source || failed=1; \
 	done; exit $$failed
 
+
+# What the milter costs beside a filter that does next to nothing, in tables and
+# build/bench. tests/bench/bench.py tells what else can be set. With 1 in
+# BENCH_ROUNDS and 0 in BENCH_MAIL it takes half a minute, as it is six.
+BENCH_ROUNDS = 15
+
+bench:
+	@contrib/need build demo bench
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all $(BENCH_BIN)
+	@WAYBILL_BUILD=$B BENCH_ROUNDS=$(BENCH_ROUNDS) $(PYTHON) tests/bench/bench.py
 
 # What very many routes cost, and that no mail takes a wrong account.
 BENCH_ROUTES = 20000

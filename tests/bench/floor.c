@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <sysexits.h>
 
-enum { RECIPIENTS_MAX = 1000, ADDRESS_MAX_OCTETS = 320 };
+enum { RECIPIENTS_MAX = 50, ADDRESS_MAX_OCTETS = 128 };
 
 #define SUFFIX ".r0.aaaaaaaa.waybill.invalid"
 
