@@ -48,13 +48,15 @@ static void add_name(struct wb_line *line, const char *key, const char *name)
     add_word(line, name);
 }
 
-static void log_recipient(const struct wb_envelope *env,
+/* head: how each line of this message begins. */
+static void log_recipient(const struct wb_line *head,
                           const struct wb_recipient_plan *r,
                           const struct wb_plan *plan, struct wb_lines *lines)
 {
     struct wb_line line;
 
-    begin(&line, env);
+    line.used = head->used;
+    memcpy(line.text, head->text, head->used);
     add_to(&line,
            r->original != NULL ? r->original : r->recipient->address.text);
     add_name(&line, "class", wb_class_name(r->class));
@@ -114,6 +116,7 @@ void wb_decision_log_refusal(const struct wb_envelope *env,
 
 void wb_decision_log(const struct wb_envelope *env, const struct wb_plan *plan)
 {
+    struct wb_line head;
     struct wb_lines lines;
 
     lines.used = 0;
@@ -121,8 +124,9 @@ void wb_decision_log(const struct wb_envelope *env, const struct wb_plan *plan)
         wb_decision_log_refusal(env, NULL, &plan->reply);
         return;
     }
+    begin(&head, env);
     for (size_t i = 0; i < env->recipient_count; i++)
         if (!plan->is_partial || plan->recipients[i].rewritten != NULL)
-            log_recipient(env, &plan->recipients[i], plan, &lines);
+            log_recipient(&head, &plan->recipients[i], plan, &lines);
     wb_lines_end(&lines);
 }

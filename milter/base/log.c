@@ -55,17 +55,23 @@ static void mark_cut(struct wb_line *line)
     line->used = sizeof line->text - 1;
 }
 
+/* False: they did not fit, and the line is cut. */
+static bool add_octets(struct wb_line *line, const char *octets, size_t count)
+{
+    size_t room = sizeof line->text - line->used - 1;
+    size_t taken = count < room ? count : room;
+
+    memcpy(line->text + line->used, octets, taken);
+    line->used += taken;
+    line->text[line->used] = '\0';
+    if (taken < count)
+        mark_cut(line);
+    return taken == count;
+}
+
 void wb_line_add_text(struct wb_line *line, const char *text)
 {
-    size_t room = sizeof line->text - line->used;
-    size_t octets = strlen(text);
-    bool fits = octets < room;
-
-    memcpy(line->text + line->used, text, fits ? octets + 1 : room);
-    if (fits)
-        line->used += octets;
-    else
-        mark_cut(line);
+    (void)add_octets(line, text, strlen(text));
 }
 
 void wb_line_add(struct wb_line *line, const char *format, ...)
@@ -92,24 +98,36 @@ static bool is_plain(char c, bool is_quoted)
     return c > ' ' && c <= '~' && c != '\\' && c != '"' && c != '<' && c != '>';
 }
 
+/* How many of the octets are shown as they are? */
+static size_t plain_octets(const char *octets, size_t max_octets,
+                           bool is_quoted)
+{
+    size_t count = 0;
+
+    while (count < max_octets && is_plain(octets[count], is_quoted))
+        count++;
+    return count;
+}
+
 void wb_line_add_untrusted(struct wb_line *line, const char *octets,
                            size_t max_octets, bool is_quoted)
 {
-    char *out = line->text + line->used;
-    const char *full = line->text + sizeof line->text - 5; /* "\\xHH" */
+    size_t i = 0;
+    bool fits = add_octets(line, "", 0);
 
-    for (size_t i = 0; octets != NULL && i < max_octets && octets[i]; i++) {
-        if (out >= full) {
-            mark_cut(line);
-            return;
+    while (fits && octets != NULL && i < max_octets && octets[i] != '\0') {
+        size_t plain = plain_octets(octets + i, max_octets - i, is_quoted);
+        char escape[sizeof "\\xHH"];
+
+        if (plain > 0) {
+            fits = add_octets(line, octets + i, plain);
+            i += plain;
+        } else {
+            snprintf(escape, sizeof escape, "\\x%02X",
+                     (unsigned)(unsigned char)octets[i++]);
+            fits = add_octets(line, escape, sizeof escape - 1);
         }
-        if (is_plain(octets[i], is_quoted))
-            *out++ = octets[i];
-        else
-            out += sprintf(out, "\\x%02X", (unsigned)(unsigned char)octets[i]);
     }
-    *out = '\0';
-    line->used = (size_t)(out - line->text);
 }
 
 /* ---- several lines ---- */
