@@ -1,0 +1,18 @@
+/* All that changes one message goes to the MTA in one write.
+ *
+ * libmilter makes a system call for each change and one for the verdict, which
+ * with ten recipients is a third of what the message costs, and over TCP a
+ * segment and a wake-up of the MTA each. It has no option for that; but it
+ * writes by writev, and gather.c has a definition of that, which the linker
+ * takes before the C library's. Whatever is no change of a gathered message
+ * passes as it is. */
+#ifndef WB_MILTER_GATHER_H
+#define WB_MILTER_GATHER_H
+
+/* Hold back the changes that this thread makes from now on, until libmilter
+ * writes another packet: the verdict goes with them. Call in the callback that
+ * makes them, whose thread libmilter stays on until the verdict is written;
+ * that fails if they cannot be written. */
+void wb_gather_changes(void);
+
+#endif
