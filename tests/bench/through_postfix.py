@@ -3,6 +3,7 @@ and without any; by waybill's suffix and by a hand-written transport map."""
 
 import os
 import re
+import resource
 import statistics
 import subprocess
 import time
@@ -96,7 +97,7 @@ def ways(lab, port):
     yield "do-nothing filter, hand-written transport map", \
         with_map("nothing", smtpd_milters=nothing.socket.replace("@", ":").replace(
             f"inet:{nothing.port}:127.0.0.1", f"inet:127.0.0.1:{nothing.port}"))
-    mx = instance("waybill")
+    mx = instance("routed")
     waybill = lab.waybill(mx, routes(port), relayhosts=[relayhost])
     waybill.start()
     waybill.apply()
@@ -128,12 +129,11 @@ def mail(count, progress):
 def lookup_us(mx, tables, keys):
     """CPU time of `postmap -q` for a key, less that of a start."""
     def used(count):
-        before = os.times()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         run(["/usr/sbin/postmap", "-c", mx.etc, "-q", "-", tables],
             stdin="".join(key + "\n" for key in keys[:count]), ok=(0, 1), timeout=120)
-        after = os.times()
-        return (after.children_user + after.children_system
-                - before.children_user - before.children_system)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return 1e6 * statistics.median(
         (used(len(keys)) - used(1)) / (len(keys) - 1) for _ in range(ROUNDS))
 
