@@ -3,6 +3,7 @@
 #include <libmilter/mfapi.h>
 
 #include "milter/actions.h"
+#include "milter/gather.h"
 #include "milter/negotiate.h"
 #include "milter/session.h"
 
@@ -159,6 +160,7 @@ static sfsistat on_abort(SMFICTX *ctx)
 
 static sfsistat on_close(SMFICTX *ctx)
 {
+    wb_gather_drop();
     wb_session_free(smfi_getpriv(ctx));
     (void)smfi_setpriv(ctx, NULL);
     return SMFIS_CONTINUE;

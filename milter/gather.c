@@ -12,6 +12,7 @@ enum { ROOM_OCTETS = 16384 }; /* 100 recipients; more take more writes */
 
 static _Thread_local struct {
     bool is_on;
+    int fd; /* of the MTA, once something is held back */
     size_t used;
     char octets[ROOM_OCTETS];
 } gathered;
@@ -19,6 +20,12 @@ static _Thread_local struct {
 void wb_gather_changes(void)
 {
     gathered.is_on = true;
+    gathered.used = 0;
+}
+
+void wb_gather_drop(void)
+{
+    gathered.is_on = false;
     gathered.used = 0;
 }
 
@@ -53,20 +60,22 @@ static void add(const struct iovec *parts, int count)
     }
 }
 
-/* libmilter's sockets block. Returns whether all of it was written. */
+/* libmilter's sockets block. Returns whether all was written; if not, the MTA
+ * is gone, and nothing is kept. */
 static bool write_gathered(int fd)
 {
+    size_t count = gathered.used;
     size_t done = 0;
 
-    while (done < gathered.used) {
-        ssize_t n = write(fd, gathered.octets + done, gathered.used - done);
+    gathered.used = 0;
+    while (done < count) {
+        ssize_t n = write(fd, gathered.octets + done, count - done);
 
         if (n < 0 && errno != EINTR)
             return false;
         if (n > 0)
             done += (size_t)n;
     }
-    gathered.used = 0;
     return true;
 }
 
@@ -75,8 +84,10 @@ ssize_t writev(int fd, const struct iovec *parts, int count)
     size_t octets = count > 0 ? octets_of(parts, count) : 0;
     bool is_held;
 
-    if (!gathered.is_on || count <= 0)
+    if (!gathered.is_on || count <= 0 ||
+        (gathered.used > 0 && fd != gathered.fd))
         return syscall(SYS_writev, fd, parts, count);
+    gathered.fd = fd;
     is_held = is_change(parts);
     gathered.is_on = is_held;
     if (octets > ROOM_OCTETS - gathered.used && !write_gathered(fd))

@@ -10,9 +10,13 @@
 #define WB_MILTER_GATHER_H
 
 /* Hold back the changes that this thread makes from now on, until libmilter
- * writes another packet: the verdict goes with them. Call in the callback that
- * makes them, whose thread libmilter stays on until the verdict is written;
- * that fails if they cannot be written. */
+ * writes another packet to the same MTA: the verdict goes with them, and fails
+ * if they cannot be written. Call in the callback that makes them, whose thread
+ * libmilter stays on until it has written the verdict. */
 void wb_gather_changes(void);
+
+/* The connection ends, with or without the verdict: what is still held back is
+ * forgotten. Call when it closes; that is on the same thread. */
+void wb_gather_drop(void);
 
 #endif
