@@ -42,9 +42,7 @@ static void add_to(struct wb_line *line, const char *recipient)
 
 static void add_name(struct wb_line *line, const char *key, const char *name)
 {
-    wb_line_add_text(line, " ");
     wb_line_add_text(line, key);
-    wb_line_add_text(line, "=");
     add_word(line, name);
 }
 
@@ -59,17 +57,17 @@ static void log_recipient(const struct wb_line *head,
     memcpy(line.text, head->text, head->used);
     add_to(&line,
            r->original != NULL ? r->original : r->recipient->address.text);
-    add_name(&line, "class", wb_class_name(r->class));
+    add_name(&line, " class=", wb_class_name(r->class));
     if (r->kind != NULL)
-        add_name(&line, "kind", r->kind);
+        add_name(&line, " kind=", r->kind);
     if (r->rule != NULL)
-        add_name(&line, "rule", r->rule->name);
+        add_name(&line, " rule=", r->rule->name);
     if (r->route != NULL)
-        add_name(&line, "route", r->route->name);
+        add_name(&line, " route=", r->route->name);
     if (r->webhook != NULL)
-        add_name(&line, "webhook", r->webhook->name);
+        add_name(&line, " webhook=", r->webhook->name);
     if (r->filter != NULL)
-        add_name(&line, "filter", r->filter);
+        add_name(&line, " filter=", r->filter);
     if (plan->sender_to != NULL) {
         wb_line_add_text(&line, " sender=");
         add_address(&line, plan->sender_to);
