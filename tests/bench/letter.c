@@ -44,13 +44,16 @@ void letter_recipient(const struct letters *l, uint64_t message, unsigned i,
 
 /* ---- macros ---- */
 
+#define MAIL_SYMBOLS                                                           \
+    "i {auth_type} {auth_authen} {auth_author} {mail_addr} {mail_host} "       \
+    "{mail_mailer}"
+
 static const char *default_symbols(int stage)
 {
     static const char *const names[LETTER_STAGES] = {
         [SMFIM_CONNECT] = "j {daemon_name} {daemon_addr} v _",
         [SMFIM_HELO] = "{tls_version} {cipher} {cipher_bits}",
-        [SMFIM_ENVFROM] = "i {auth_type} {auth_authen} {auth_author} "
-                          "{mail_addr} {mail_host} {mail_mailer}",
+        [SMFIM_ENVFROM] = MAIL_SYMBOLS,
         [SMFIM_ENVRCPT] = "i {rcpt_addr} {rcpt_host} {rcpt_mailer}",
         [SMFIM_DATA] = "i",
         [SMFIM_EOM] = "i",
