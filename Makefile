@@ -6,6 +6,7 @@
 #   make check      every test (installs what is missing, where it may)
 #   make fuzz       longer: libFuzzer on all that reads mail (FUZZ_SECONDS)
 #   make fuzz-cover prove that the fuzz targets reach what they name
+#   make bench      what the milter costs, against what any must (BENCH_ROUNDS)
 #   make bench-routes  20,000 routes with accounts in a throwaway Postfix
 #   make bench-rules   what 100,000 rules cost: each decision, loading, memory
 #   make deb        a Debian package, in build/deb
@@ -58,19 +59,24 @@ TOOL_SRC   = $(wildcard tool/*.c tool/*/*.c)
 WEBHOOK_SRC = $(wildcard webhook/*.c webhook/*/*.c)
 UNIT_SRC   = $(wildcard tests/unit/test_*.c)
 FUZZ_SRC   = $(wildcard tests/fuzz/fuzz_*.c)
+BENCH_SRC  = $(wildcard tests/bench/*.c)
 RULES_OBJ  = $(RULES_SRC:%.c=$B/obj/%.o)
 MILTER_OBJ = $(MILTER_SRC:%.c=$B/obj/%.o)
 TOOL_OBJ   = $(TOOL_SRC:%.c=$B/obj/%.o)
 WEBHOOK_OBJ = $(WEBHOOK_SRC:%.c=$B/obj/%.o)
 BASE_OBJ   = $(filter $B/obj/milter/base/%,$(MILTER_OBJ))
+# the load of `make bench`, and the filter that it compares with
+BENCH_LOAD = answer client figures letter load wire
+BENCH_BIN  = $B/bench/load $B/bench/floor
 # what unit tests and fuzz targets are linked with
 TESTED     = $B/libcallbacks.a $B/libwebhook.a $B/librules.a
 UNIT_BIN   = $(UNIT_SRC:tests/unit/%.c=$B/unit/%)
-ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $(FUZZ_SRC)
+ALL_SRC    = $(RULES_SRC) $(MILTER_SRC) $(TOOL_SRC) $(WEBHOOK_SRC) $(UNIT_SRC) $(FUZZ_SRC) \
+             $(BENCH_SRC)
 ALL_HDR    = $(wildcard rules/*/*.h milter/*.h milter/base/*.h tool/*.h tool/*/*.h \
-             webhook/*.h webhook/*/*.h tests/unit/*.h)
+             webhook/*.h webhook/*/*.h tests/unit/*.h tests/bench/*.h)
 
-.PHONY: all unit demo check fuzz fuzz-cover bench-routes bench-rules deb deb-source check-deb \
+.PHONY: all unit demo check fuzz fuzz-cover bench bench-routes bench-rules deb deb-source check-deb \
         install uninstall clean \
         format analyze
 
@@ -117,7 +123,16 @@ $B/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
-unit: $(UNIT_BIN)
+# The load of `make bench`, and the filter that it compares with.
+$B/bench/load: $(BENCH_LOAD:%=$B/obj/tests/bench/%.o)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
+
+$B/bench/floor: $B/obj/tests/bench/floor.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lmilter
+
+unit: $(UNIT_BIN) $(BENCH_BIN)
 
 # ---- what a new user runs ---------------------------------------------------
 
@@ -149,7 +164,7 @@ check:
 	@echo "== tests under the thread sanitizer"
 	@WAYBILL_BUILD=build/tsan $(PYTEST) $(TOGETHER) tests/dialogue
 	@echo "== tests under the address and undefined behaviour sanitizers"
-	@WAYBILL_BUILD=build/asan $(PYTEST) $(TOGETHER) tests/unit tests/conf tests/golden tests/dialogue
+	@WAYBILL_BUILD=build/asan $(PYTEST) $(TOGETHER) tests/unit tests/conf tests/golden tests/dialogue tests/bench/test_load.py
 	@echo "== all tests, with real mail servers"
 	@WAYBILL_BUILD=$B $(PYTEST) $(TOGETHER) tests
 	@echo "== tests that measure time, one by one"
@@ -199,6 +214,16 @@ fuzz-cover:
 		$(PYTHON) tests/fuzz/coverage.py build/cover/$$name $$source || failed=1; \
 	done; exit $$failed
 
+
+# What the milter costs beside a filter that does next to nothing, in tables and
+# pictures below build/bench. tests/bench/bench.py tells what else can be set. It takes about
+# three minutes; with BENCH_ROUNDS=1 and BENCH_MAIL=0, half a minute.
+BENCH_ROUNDS = 15
+
+bench:
+	@contrib/need build demo bench
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all $(BENCH_BIN)
+	@WAYBILL_BUILD=$B BENCH_ROUNDS=$(BENCH_ROUNDS) $(PYTHON) tests/bench/bench.py
 
 # What very many routes cost, and that no mail takes a wrong account.
 BENCH_ROUTES = 20000

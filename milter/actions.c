@@ -1,6 +1,7 @@
 #include "milter/actions.h"
 
 #include "milter/base/log.h"
+#include "milter/gather.h"
 
 /* libmilter takes "char *" but changes nothing. */
 static char *text(const char *s)
@@ -52,6 +53,7 @@ sfsistat wb_actions_do(SMFICTX *ctx, const struct wb_plan *plan)
 {
     if (plan->decision != WB_ACCEPT)
         return wb_actions_reply(ctx, &plan->reply);
+    wb_gather_changes();
     for (size_t i = 0; i < plan->action_count; i++) {
         if (act(ctx, &plan->actions[i]) == MI_SUCCESS)
             continue;

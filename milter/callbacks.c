@@ -3,6 +3,7 @@
 #include <libmilter/mfapi.h>
 
 #include "milter/actions.h"
+#include "milter/gather.h"
 #include "milter/negotiate.h"
 #include "milter/session.h"
 
@@ -102,7 +103,8 @@ static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
     return wb_session_recipient_replies(s) ? SMFIS_CONTINUE : SMFIS_NOREPLY;
 }
 
-/* Asked for only where a listener has an interval. A callback that waits holds
+/* Asked for only where a listener has an interval, and over TCP (see
+ * milter/negotiate.c). A callback that waits holds
  * a thread of libmilter's, which starts another one for whoever comes next. */
 static sfsistat on_data(SMFICTX *ctx)
 {
@@ -122,6 +124,13 @@ static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
     if (s == NULL)
         return SMFIS_TEMPFAIL;
     wb_session_header(s, name, value);
+    return SMFIS_NOREPLY;
+}
+
+/* See milter/negotiate.c. */
+static sfsistat on_end_of_headers(SMFICTX *ctx)
+{
+    (void)ctx;
     return SMFIS_NOREPLY;
 }
 
@@ -170,6 +179,7 @@ static sfsistat on_abort(SMFICTX *ctx)
 
 static sfsistat on_close(SMFICTX *ctx)
 {
+    wb_gather_drop();
     wb_session_free(smfi_getpriv(ctx));
     (void)smfi_setpriv(ctx, NULL);
     return SMFIS_CONTINUE;
@@ -187,6 +197,7 @@ bool wb_callbacks_register(void)
         .xxfi_envrcpt = on_rcpt,
         .xxfi_data = on_data,
         .xxfi_header = on_header,
+        .xxfi_eoh = on_end_of_headers,
         .xxfi_body = on_body,
         .xxfi_eom = on_end,
         .xxfi_abort = on_abort,

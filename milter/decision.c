@@ -15,9 +15,9 @@ static void add_address(struct wb_line *line, const char *address)
         address++;
         length -= 2;
     }
-    wb_line_add(line, "<");
+    wb_line_add_text(line, "<");
     wb_line_add_untrusted(line, address, length, false);
-    wb_line_add(line, ">");
+    wb_line_add_text(line, ">");
 }
 
 static void add_word(struct wb_line *line, const char *text)
@@ -29,22 +29,22 @@ static void begin(struct wb_line *line, const struct wb_envelope *env)
 {
     line->used = 0;
     if (env->queue_id == NULL)
-        wb_line_add(line, "NOQUEUE");
+        wb_line_add_text(line, "NOQUEUE");
     else
         add_word(line, env->queue_id);
-    wb_line_add(line, ": from=");
+    wb_line_add_text(line, ": from=");
     add_address(line, env->sender.text);
 }
 
 static void add_to(struct wb_line *line, const char *recipient)
 {
-    wb_line_add(line, " to=");
+    wb_line_add_text(line, " to=");
     add_address(line, recipient);
 }
 
 static void add_name(struct wb_line *line, const char *key, const char *name)
 {
-    wb_line_add(line, " %s=", key);
+    wb_line_add_text(line, key);
     add_word(line, name);
 }
 
@@ -59,63 +59,66 @@ static void add_facts(struct wb_line *line, const struct wb_conf *conf,
                       const struct wb_envelope *env,
                       const struct wb_recipient *r)
 {
-    add_known(line, "client", env->client);
-    add_known(line, "login", env->login);
-    add_known(line, "listener", env->listener);
+    add_known(line, " client=", env->client);
+    add_known(line, " login=", env->login);
+    add_known(line, " listener=", env->listener);
     if (r != NULL)
-        add_known(line, "mailer", r->mailer);
+        add_known(line, " mailer=", r->mailer);
     if (conf != NULL)
         wb_line_add(line, " conf=%.*s", DIGEST_SHOWN, conf->digest);
 }
 
+/* head: how each line of this message begins. */
 static void log_recipient(const struct wb_conf *conf,
                           const struct wb_envelope *env,
+                          const struct wb_line *head,
                           const struct wb_recipient_plan *r,
-                          const struct wb_plan *plan)
+                          const struct wb_plan *plan, struct wb_lines *lines)
 {
     struct wb_line line;
 
-    begin(&line, env);
+    line.used = head->used;
+    memcpy(line.text, head->text, head->used);
     add_to(&line,
            r->original != NULL ? r->original : r->recipient->address.text);
-    wb_line_add(&line, " class=%s", wb_class_name(r->class));
+    add_name(&line, " class=", wb_class_name(r->class));
     if (r->kind != NULL)
-        add_name(&line, "kind", r->kind);
+        add_name(&line, " kind=", r->kind);
     if (r->rule != NULL)
-        add_name(&line, "rule", r->rule->name);
+        add_name(&line, " rule=", r->rule->name);
     if (r->route != NULL)
-        add_name(&line, "route", r->route->name);
+        add_name(&line, " route=", r->route->name);
     if (r->webhook != NULL)
-        add_name(&line, "webhook", r->webhook->name);
+        add_name(&line, " webhook=", r->webhook->name);
     if (r->filter != NULL)
-        add_name(&line, "filter", r->filter);
+        add_name(&line, " filter=", r->filter);
     if (plan->sender_to != NULL) {
-        wb_line_add(&line, " sender=");
+        wb_line_add_text(&line, " sender=");
         add_address(&line, plan->sender_to);
-        add_name(&line, "return_path", plan->return_path->name);
+        add_name(&line, " return_path=", plan->return_path->name);
     }
     if (plan->from_header != NULL) {
-        wb_line_add(&line, " from_header=");
+        wb_line_add_text(&line, " from_header=");
         add_address(&line, plan->from_of->from_address.text);
     }
     if (plan->breaks_dkim)
-        wb_line_add(&line, " dkim=broken");
+        wb_line_add_text(&line, " dkim=broken");
     if (r->class == WB_CLASS_BOUNCE && r->webhook == NULL &&
         r->rewritten != NULL) {
-        wb_line_add(&line, " becomes=");
+        wb_line_add_text(&line, " becomes=");
         add_address(&line, r->rewritten);
     }
     if (plan->passes > 1)
         wb_line_add(&line, " passes=%u", plan->passes);
     add_facts(&line, conf, env, r->recipient);
-    wb_log(LOG_INFO, "%s", line.text);
+    wb_lines_add(lines, &line);
 }
 
 static void add_reply(struct wb_line *line, const struct wb_reply *reply)
 {
     wb_line_add(line, " reply=\"%s %s ", reply->code, reply->enhanced);
     wb_line_add_untrusted(line, reply->text, strlen(reply->text), true);
-    wb_line_add(line, "\"");
+    wb_line_add_text(line, "\"");
 }
 
 void wb_decision_log_refusal(const struct wb_conf *conf,
@@ -144,7 +147,7 @@ void wb_decision_log_visit(const char *listener, const char *client,
 
     wb_line_add(&line, "NOQUEUE: listener=");
     add_word(&line, listener != NULL ? listener : "");
-    add_name(&line, "client", client != NULL ? client : "unknown");
+    add_name(&line, " client=", client != NULL ? client : "unknown");
     add_reply(&line, reply);
     wb_log(LOG_INFO, "%s", line.text);
 }
@@ -157,11 +160,17 @@ bool wb_decision_is_told(const struct wb_plan *plan, size_t i)
 void wb_decision_log(const struct wb_conf *conf, const struct wb_envelope *env,
                      const struct wb_plan *plan)
 {
+    struct wb_line head;
+    struct wb_lines lines;
+
+    lines.used = 0;
     if (plan->decision != WB_ACCEPT) {
         wb_decision_log_refusal(conf, env, NULL, &plan->reply);
         return;
     }
+    begin(&head, env);
     for (size_t i = 0; i < env->recipient_count; i++)
         if (wb_decision_is_told(plan, i))
-            log_recipient(conf, env, &plan->recipients[i], plan);
+            log_recipient(conf, env, &head, &plan->recipients[i], plan, &lines);
+    wb_lines_end(&lines);
 }

@@ -1,5 +1,7 @@
 #include "milter/negotiate.h"
 
+#include <string.h>
+
 #include "milter/base/log.h"
 #include "milter/current.h"
 
@@ -15,7 +17,7 @@ static const unsigned long data_steps = SMFIP_NODATA | SMFIP_NOEOH;
  * shows them as offered by every MTA, and sends the reply itself to one that
  * does wait for it. */
 static const unsigned long silent_steps =
-    SMFIP_NR_MAIL | SMFIP_NR_HDR | SMFIP_NR_BODY;
+    SMFIP_NR_MAIL | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY;
 
 struct symbols {
     int stage;
@@ -41,11 +43,15 @@ static bool ask_for_symbols(SMFICTX *ctx)
 }
 
 /* What the configuration in force asks for: replies to connections and to
- * recipients, to wait before DATA, and the body, whose octets are counted. */
+ * recipients, DATA, and the body, whose octets are counted. */
 struct needs {
     bool connect, replies, data, body, new_body;
 };
 
+/* DATA is asked for to wait before it, and over TCP only to be answered: Postfix
+ * sends what it has when it comes to DATA, and the headers later. With no answer
+ * to carry the acknowledgement of the first, Nagle's algorithm and the delay of
+ * the acknowledgement would hold the headers back for 40 ms. */
 static struct needs current_needs(void)
 {
     const struct wb_conf *conf = wb_current_ref();
@@ -56,6 +62,7 @@ static struct needs current_needs(void)
     needs.replies = wb_plan_may_reject_early(conf);
     needs.new_body = conf->mta == WB_MTA_SENDMAIL;
     needs.body = conf->limits_size || needs.new_body;
+    needs.data = strncmp(conf->socket, "unix:", 5) != 0;
     for (size_t i = 0; i < conf->listener_count; i++) {
         needs.connect |= conf->listeners[i].is_generated;
         needs.data |= conf->listeners[i].interval_ms > 0;

@@ -17,6 +17,12 @@ void wb_log_open(const char *name, bool to_syslog)
     uses_syslog = to_syslog;
 }
 
+static void write_whole(const char *octets, size_t count)
+{
+    if (write(STDERR_FILENO, octets, count) < 0)
+        return; /* nobody is left to be told */
+}
+
 /* One write a line, so that lines of several threads do not mix. */
 __attribute__((format(printf, 1, 0))) static void
 write_stderr(const char *format, va_list args)
@@ -29,8 +35,7 @@ write_stderr(const char *format, va_list args)
         return;
     count = (size_t)length < sizeof line - 2 ? (size_t)length : sizeof line - 2;
     line[count++] = '\n';
-    if (write(STDERR_FILENO, line, count) < 0)
-        return; /* nobody is left to be told */
+    write_whole(line, count);
 }
 
 void wb_log_watch(int priority, void (*seen)(const char *line))
@@ -72,6 +77,25 @@ static void mark_cut(struct wb_line *line)
     line->used = sizeof line->text - 1;
 }
 
+/* False: they did not fit, and the line is cut. */
+static bool add_octets(struct wb_line *line, const char *octets, size_t count)
+{
+    size_t room = sizeof line->text - line->used - 1;
+    size_t taken = count < room ? count : room;
+
+    memcpy(line->text + line->used, octets, taken);
+    line->used += taken;
+    line->text[line->used] = '\0';
+    if (taken < count)
+        mark_cut(line);
+    return taken == count;
+}
+
+void wb_line_add_text(struct wb_line *line, const char *text)
+{
+    (void)add_octets(line, text, strlen(text));
+}
+
 void wb_line_add(struct wb_line *line, const char *format, ...)
 {
     size_t room = sizeof line->text - line->used;
@@ -93,22 +117,59 @@ static bool is_plain(char c, bool is_quoted)
 {
     if (c == ' ')
         return is_quoted;
-    return c > ' ' && c <= '~' && strchr("\\\"<>", c) == NULL;
+    return c > ' ' && c <= '~' && c != '\\' && c != '"' && c != '<' && c != '>';
+}
+
+/* How many of the octets are shown as they are? */
+static size_t plain_octets(const char *octets, size_t max_octets,
+                           bool is_quoted)
+{
+    size_t count = 0;
+
+    while (count < max_octets && is_plain(octets[count], is_quoted))
+        count++;
+    return count;
 }
 
 void wb_line_add_untrusted(struct wb_line *line, const char *octets,
                            size_t max_octets, bool is_quoted)
 {
-    for (size_t i = 0; octets != NULL && i < max_octets && octets[i]; i++) {
-        if (sizeof line->text - line->used <= 5) {
-            mark_cut(line);
-            return;
-        }
-        if (is_plain(octets[i], is_quoted)) {
-            line->text[line->used++] = octets[i];
-            line->text[line->used] = '\0';
+    size_t i = 0;
+    bool fits = add_octets(line, "", 0);
+
+    while (fits && octets != NULL && i < max_octets && octets[i] != '\0') {
+        size_t plain = plain_octets(octets + i, max_octets - i, is_quoted);
+        char escape[sizeof "\\xHH"];
+
+        if (plain > 0) {
+            fits = add_octets(line, octets + i, plain);
+            i += plain;
         } else {
-            wb_line_add(line, "\\x%02X", (unsigned)(unsigned char)octets[i]);
+            snprintf(escape, sizeof escape, "\\x%02X",
+                     (unsigned)(unsigned char)octets[i++]);
+            fits = add_octets(line, escape, sizeof escape - 1);
         }
     }
+}
+
+/* ---- several lines ---- */
+
+void wb_lines_add(struct wb_lines *lines, const struct wb_line *line)
+{
+    if (uses_syslog) { /* a datagram each */
+        syslog(LOG_INFO, "%s", line->text);
+        return;
+    }
+    if (line->used >= sizeof lines->text - lines->used)
+        wb_lines_end(lines);
+    memcpy(lines->text + lines->used, line->text, line->used);
+    lines->used += line->used;
+    lines->text[lines->used++] = '\n';
+}
+
+void wb_lines_end(struct wb_lines *lines)
+{
+    if (lines->used > 0)
+        write_whole(lines->text, lines->used);
+    lines->used = 0;
 }

@@ -3,6 +3,7 @@
 #ifndef WB_MILTER_BASE_LOG_H
 #define WB_MILTER_BASE_LOG_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <syslog.h>
@@ -28,6 +29,9 @@ struct wb_line {
 };
 
 /* Append what is trusted. */
+void wb_line_add_text(struct wb_line *line, const char *text);
+
+/* The same, as printf makes it: many times as dear. */
 void wb_line_add(struct wb_line *line, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -36,5 +40,17 @@ void wb_line_add(struct wb_line *line, const char *format, ...)
  * only where is_quoted. */
 void wb_line_add_untrusted(struct wb_line *line, const char *octets,
                            size_t max_octets, bool is_quoted);
+
+/* Lines that are written together, as far as they fit: a system call for each
+ * would cost more than what they tell of. used is 0 at first. */
+struct wb_lines {
+    char text[PIPE_BUF]; /* of which a write is whole, to a pipe as well */
+    size_t used;
+};
+
+/* Log a line, at LOG_INFO: now, or with a later one, at the latest with
+ * wb_lines_end. */
+void wb_lines_add(struct wb_lines *lines, const struct wb_line *line);
+void wb_lines_end(struct wb_lines *lines);
 
 #endif

@@ -132,17 +132,41 @@ char *wb_pool_strdup(struct wb_pool *p, const char *s)
     return wb_pool_strndup(p, s, SIZE_MAX - 1);
 }
 
+char *wb_pool_join(struct wb_pool *p, const char *first, ...)
+{
+    size_t octets = 0;
+    char *text, *end;
+    va_list args;
+
+    va_start(args, first);
+    for (const char *s = first; s != NULL; s = va_arg(args, const char *))
+        octets += strlen(s);
+    va_end(args);
+    text = wb_pool_alloc(p, octets + 1);
+    if (text == NULL)
+        return NULL;
+    end = text;
+    va_start(args, first);
+    for (const char *s = first; s != NULL; s = va_arg(args, const char *))
+        end = stpcpy(end, s);
+    va_end(args);
+    return text;
+}
+
 char *wb_pool_printf(struct wb_pool *p, const char *format, ...)
 {
+    char most[256]; /* long enough for nearly all */
     va_list args;
     char *text;
     int length;
 
     va_start(args, format);
-    length = vsnprintf(NULL, 0, format, args);
+    length = vsnprintf(most, sizeof most, format, args);
     va_end(args);
     if (length < 0)
         return NULL;
+    if ((size_t)length < sizeof most)
+        return wb_pool_strdup(p, most);
     text = wb_pool_alloc(p, (size_t)length + 1);
     if (text == NULL)
         return NULL;

@@ -79,9 +79,11 @@ bool wb_utf8_is_valid(const char *s, size_t octets)
 {
     size_t n;
 
-    for (; octets > 0; s += n, octets -= n)
-        if ((n = wb_utf8_octets(s, octets)) == 0)
+    for (; octets > 0; s += n, octets -= n) {
+        n = (unsigned char)*s < 0x80 ? 1 : wb_utf8_octets(s, octets);
+        if (n == 0)
             return false;
+    }
     return true;
 }
 

@@ -21,13 +21,13 @@ const char *wb_actions_esmtp(struct wb_pool *p, const struct wb_recipient *r)
     if (orcpt == NULL) {
         const char *xtext = wb_xtext_encode(p, r->address.text);
 
-        orcpt = xtext == NULL ? NULL : wb_pool_printf(p, "rfc822;%s", xtext);
+        orcpt = xtext == NULL ? NULL : wb_pool_join(p, "rfc822;", xtext, NULL);
     }
     if (orcpt == NULL)
         return NULL;
     if (r->notify == NULL)
-        return wb_pool_printf(p, "ORCPT=%s", orcpt);
-    return wb_pool_printf(p, "ORCPT=%s NOTIFY=%s", orcpt, r->notify);
+        return wb_pool_join(p, "ORCPT=", orcpt, NULL);
+    return wb_pool_join(p, "ORCPT=", orcpt, " NOTIFY=", r->notify, NULL);
 }
 
 static void push(struct wb_plan *plan, enum wb_action_kind kind,
@@ -189,7 +189,7 @@ static void add_bounces(const struct wb_envelope *env, struct wb_plan *plan)
 
 static const char *in_brackets(struct wb_pool *p, const char *address)
 {
-    return wb_pool_printf(p, "<%s>", address);
+    return wb_pool_join(p, "<", address, ">", NULL);
 }
 
 static int change_envelope(const struct wb_envelope *env, struct wb_pool *p,

@@ -32,6 +32,10 @@ struct wb_making {
     bool want_losses;
     bool is_own_client;
     enum wb_place place;
+    /* The sender that was made last, and for which return path: the next
+     * recipient's is mostly the same, and may cost a signature. */
+    const char *sender;
+    const struct wb_return_path *sender_by;
     struct wb_plan *plan;
     struct wb_err *err;
 };

@@ -71,12 +71,23 @@ int wb_making_sender(struct wb_making *m, struct wb_recipient_plan *r,
                      const struct wb_address *recipient)
 {
     struct wb_err why = {""};
-    int rc = wb_return_path_apply(m->conf, r->return_path, m->env, recipient,
-                                  m->p, &r->sender, &why);
+    int rc;
 
+    /* verp alone has the recipient in it */
+    if (r->return_path == m->sender_by &&
+        r->return_path->mode != WB_RETURN_VERP) {
+        r->sender = m->sender;
+        return EX_OK;
+    }
+    rc = wb_return_path_apply(m->conf, r->return_path, m->env, recipient, m->p,
+                              &r->sender, &why);
     if (rc == EX_DATAERR)
         return wb_making_decide(m, WB_REJECT, "553", "5.1.7",
                                 m->env->sender.text, why.text);
+    if (rc == EX_OK) {
+        m->sender = r->sender;
+        m->sender_by = r->return_path;
+    }
     return rc;
 }
 

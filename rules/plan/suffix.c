@@ -79,17 +79,17 @@ static const char *append(struct wb_pool *p, const struct wb_address *a,
     const char *quoted;
 
     if (!a->is_literal && octets <= WB_DOMAIN_MAX_OCTETS)
-        return wb_pool_printf(p, "%s.%s", a->text, suffix);
+        return wb_pool_join(p, a->text, ".", suffix, NULL);
     quoted = quote(p, a->text);
-    return quoted == NULL ? NULL : wb_pool_printf(p, "%s@x.%s", quoted, suffix);
+    return quoted == NULL ? NULL : wb_pool_join(p, quoted, "@x.", suffix, NULL);
 }
 
 const char *wb_suffix_for_route(const struct wb_conf *conf, struct wb_pool *p,
                                 const struct wb_address *a,
                                 const struct wb_route *route)
 {
-    const char *suffix =
-        wb_pool_printf(p, "%s.%s." WB_SUFFIX_DOMAIN, route->name, label(conf));
+    const char *suffix = wb_pool_join(p, route->name, ".", label(conf),
+                                      "." WB_SUFFIX_DOMAIN, NULL);
 
     return suffix == NULL ? NULL : append(p, a, suffix);
 }

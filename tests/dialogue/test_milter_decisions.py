@@ -258,3 +258,13 @@ def test_the_log_cannot_be_forged(mta, daemon):
     lines = daemon.text().splitlines()
     assert not any(line.startswith("4F2B") for line in lines)
     assert all(31 < ord(c) < 127 for line in lines for c in line)
+
+
+def test_each_recipient_of_many_has_a_whole_line_of_its_own(daemon, mta):
+    recipients = [f"<{'n' * 40}{i}@docomo.ne.jp>" for i in range(200)]
+    mta.message("<info@example.com>", recipients)
+    lines = [line for line in daemon.text().splitlines() if "class=" in line]
+    assert [line.split(" to=")[1].split()[0] for line in lines] == recipients
+    assert all(line.startswith("4F2A: from=<info@example.com> ")
+               and " sender=<info@return.example.com> return_path=main " in line
+               and re.search(" conf=[0-9a-f]{8}$", line) for line in lines)

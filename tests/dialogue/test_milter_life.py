@@ -8,10 +8,11 @@ import signal
 import socket
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from milter import ALL_STEPS, CONTINUE, STEPS, Closed, Milter
+from milter import ALL_STEPS, CONTINUE, STEPS, Closed, Milter, strings
 from waybill_daemon import ROUTES, Daemon, listens, read_all, routed, wait_for
 
 SENDER, RECIPIENT = "<info@example.com>", "<a@docomo.ne.jp>"
@@ -55,7 +56,42 @@ def test_inet_sockets(make_daemon, free_port, host, family):
     daemon = make_daemon(socket=f'"{family}:{free_port}@{host}"').start()
     with Milter((host, free_port)) as m:
         assert route_of(m.greet()) == "docomo"
+        assert not m.has("NODATA") and not m.has("NR_DATA"), "see milter/negotiate.c"
+        m.mail(SENDER)
+        m.rcpt("<a@docomo.ne.jp>")
+        assert m.data() == CONTINUE
     daemon.stop()
+
+
+def system_calls_that_write(daemon):
+    text = (Path("/proc") / str(daemon.process.pid) / "io").read_text()
+    return int(re.search(r"^syscw: (\d+)$", text, re.M).group(1))
+
+
+def test_a_message_is_changed_by_one_write(daemon, mta):
+    """And logged by one. What is more than milter/gather.c has room for takes
+    another; nothing is lost."""
+    mta.message(SENDER, [RECIPIENT])
+    for recipients, writes in (1, 2), (10, 2), (300, 40):
+        before = system_calls_that_write(daemon)
+        wanted, verdict = mta.message(SENDER, [f"<u{i}@docomo.ne.jp>" for i in range(recipients)])
+        assert system_calls_that_write(daemon) - before <= writes
+        assert verdict == CONTINUE and len(wanted) == 2 + 2 * recipients
+        assert [packet[1] for packet in wanted if packet[0] == "-"] == \
+            [f"<u{i}@docomo.ne.jp>" for i in range(recipients)]
+
+
+def test_a_change_that_does_not_fit_into_the_gathered_ones(daemon, mta):
+    """Notify of the longest that Postfix takes, with one recipient each."""
+    argument = "ORCPT=rfc822;" + "x" * 20000
+    mta.mail(SENDER)
+    for i in range(3):
+        mta.event("R", strings(f"<u{i}@docomo.ne.jp>", argument), {
+            "i": "4F2A", "{rcpt_mailer}": "smtp", "{rcpt_host}": "docomo.ne.jp",
+            "{rcpt_addr}": f"u{i}@docomo.ne.jp"})
+    wanted, verdict = mta.end()
+    assert verdict == CONTINUE
+    assert [packet[2] for packet in wanted if packet[0] == "2"] == [argument] * 3
 
 
 def test_the_socket_has_its_mode(make_daemon):
